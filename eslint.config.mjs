@@ -10,7 +10,10 @@ function forbid(...rules) {
 }
 const anyWorkspace = ['^@event-tracker/', 'shared imports no other workspace.'];
 const anyApi = ['^@event-tracker/api', 'Only local/, tools/ and e2e/ may import the API.'];
-const databaseClient = ['^(mongoose|mongodb|pg|mysql2)($|/)', 'The API never touches a database client; reads go through the store.'];
+const databaseClient = [
+  '^(mongoose|mongodb|pg|mysql2)($|/)',
+  'The API never touches a database client; reads go through the store.',
+];
 
 export default defineConfig(
   { ignores: ['**/dist/', '**/node_modules/', 'coverage/', '.data/'] },
@@ -38,11 +41,18 @@ export default defineConfig(
   },
   {
     files: ['api/**/*.ts'],
-    rules: forbid(databaseClient, ['^@event-tracker/consumer/(?!store/)', 'The API may use the store of the consumer, nothing else of it.']),
+    rules: forbid(databaseClient, [
+      '^@event-tracker/consumer/(?!store/)',
+      'The API may use the store of the consumer, nothing else of it.',
+    ]),
   },
   {
     files: ['api/services/**/*.ts'],
-    rules: forbid(databaseClient, ['^express', 'Services never see req or res.'], ['/controllers/|/routes/|/middlewares/', 'Services know nothing of HTTP.']),
+    rules: forbid(
+      databaseClient,
+      ['^express', 'Services never see req or res.'],
+      ['/controllers/|/routes/|/middlewares/', 'Services know nothing of HTTP.'],
+    ),
   },
   {
     files: ['**/config.ts', 'tools/**/*.ts', 'local/**/*.ts', 'e2e/**/*.ts', '**/tests/**/*.ts'],

@@ -1,0 +1,154 @@
+import Joi from 'joi';
+import { type FieldError } from './errors.ts';
+import { findUnstorable } from './storable.ts';
+
+/** One thing that a user did, as it travels on the queue: JSON, times as ISO 8601 in UTC with milliseconds. */
+export interface ActivityEvent {
+  /** The idempotency key: the store keeps one document an id. */
+  eventId: string;
+  userId: string;
+  eventType: string;
+  timestamp: string;
+  payload: Record<string, unknown>;
+  /** The way by which the event came in, for example `activities`. */
+  source: string;
+  /** When the API took the request. */
+  receivedAt: string;
+  requestId: string | null;
+  ip: string | null;
+  userAgent: string | null;
+}
+
+/** What a client may say of an event; everything else of an `ActivityEvent` is ours. */
+export interface Activity {
+  eventId?: string;
+  userId: string;
+  eventType: string;
+  timestamp: string;
+  payload: Record<string, unknown>;
+}
+
+export type Parsed<T> = { ok: true; value: T } | { ok: false; details: FieldError[] };
+
+/** Longest `eventId`, in UTF-16 units. */
+export const EVENT_ID_LENGTH_MAX = 128;
+/** Longest `userId`, in UTF-16 units. */
+export const USER_ID_LENGTH_MAX = 256;
+/** Longest `eventType`, in UTF-16 units. */
+export const EVENT_TYPE_LENGTH_MAX = 128;
+
+// RFC 3339 with what ISO 8601 also allows and clients send: a date alone, no seconds, no zone, +0530.
+const ISO_8601 =
+  /^(?<date>\d{4}-(?<month>\d\d)-(?<day>\d\d))(?:T(?<time>\d\d:\d\d(?::\d\d)?)(?<fraction>[.,]\d{1,9})?(?<zone>Z|[+-]\d\d(?::?\d\d)?)?)?$/i;
+
+/**
+ * The moment that an ISO 8601 text names, as ISO 8601 in UTC with milliseconds; undefined where it names none.
+ * Without a zone it is UTC. Digits past the millisecond are cut. The years are 1000 to 9999, what every store can hold.
+ */
+export function parseTimestamp(text: string): string | undefined {
+  const match = ISO_8601.exec(text);
+  if (!match?.groups) return undefined;
+  const { date = '', month, day, time = '00:00', fraction = '', zone = 'Z' } = match.groups;
+  // Date rolls 30 February over to March; a date that is not in the calendar is refused instead.
+  const daysInMonth = new Date(Date.UTC(Number(date.slice(0, 4)), Number(month), 0)).getUTCDate();
+  if (Number(day) > daysInMonth) return undefined;
+  const milliseconds = fraction.slice(1, 4).padEnd(3, '0');
+  const seconds = time.length === 5 ? `${time}:00` : time;
+  const instant = new Date(`${date}T${seconds}.${milliseconds}${normalZone(zone)}`);
+  const year = instant.getUTCFullYear();
+  return year >= 1000 && year <= 9999 ? instant.toISOString() : undefined;
+}
+
+/** `+05`, `+0530` and `+05:30` as `+05:30`. */
+function normalZone(zone: string): string {
+  if (zone.length === 1) return 'Z';
+  return `${zone.slice(0, 3)}:${zone.slice(3).replace(':', '') || '00'}`;
+}
+
+const storable: Joi.CustomValidator<unknown> = (value, helpers) => {
+  const faults = findUnstorable(value);
+  return faults.length === 0 ? value : helpers.error('storable', { faults });
+};
+
+const text = (lengthMax: number) => Joi.string().max(lengthMax).custom(storable);
+const timestamp = Joi.string().custom(
+  (value: string, helpers) => parseTimestamp(value) ?? helpers.error('timestamp'),
+);
+
+const eventId = text(EVENT_ID_LENGTH_MAX);
+// A number is a name that a client's database gave out; it is kept as the same digits.
+const userId = Joi.alternatives(text(USER_ID_LENGTH_MAX), Joi.number().integer().custom(String)).match('any');
+const eventType = text(EVENT_TYPE_LENGTH_MAX).required();
+const payload = Joi.object().unknown().custom(storable).default({});
+
+const messages: Joi.LanguageMessages = {
+  timestamp: 'must be an ISO 8601 date and time, for example 2023-10-27T10:00:00Z',
+  'alternatives.match': 'must be a non-empty string or a whole number',
+  'alternatives.types': 'must be a non-empty string or a whole number',
+  'object.base': 'must be a JSON object',
+  'object.unknown': 'is not a known field; put facts of your own into payload',
+  'any.required': 'is required',
+  'string.empty': 'must not be empty',
+  'string.base': 'must be a string',
+  'string.max': 'must be at most {#limit} characters long',
+  'number.unsafe': 'is too large a number to be kept exactly; send it as a string',
+  'object.oxor': 'give either eventId or id, not both',
+};
+
+const options: Joi.ValidationOptions = {
+  abortEarly: false,
+  convert: false,
+  errors: { label: false },
+  messages,
+};
+
+const activitySchema = Joi.object({
+  eventId,
+  id: eventId,
+  userId: userId.required(),
+  eventType,
+  timestamp: timestamp.required(),
+  payload,
+}).oxor('eventId', 'id');
+
+const eventSchema = Joi.object({
+  eventId: eventId.required(),
+  userId: text(USER_ID_LENGTH_MAX).required(),
+  eventType,
+  timestamp: timestamp.required(),
+  payload: payload.required(),
+  source: Joi.string().required(),
+  receivedAt: timestamp.required(),
+  requestId: Joi.string().required().allow(null),
+  ip: Joi.string().required().allow(null),
+  userAgent: Joi.string().required().allow(null, ''),
+});
+
+/** Checks what a client sent as one event; on failure names every wrong field at once. */
+export function parseActivity(input: unknown): Parsed<Activity> {
+  const parsed = validate<Activity & { id?: string }>(activitySchema, input);
+  if (!parsed.ok) return parsed;
+  const { id, ...activity } = parsed.value;
+  return { ok: true, value: id === undefined ? activity : { ...activity, eventId: id } };
+}
+
+/** Checks one event that came off the queue, which anyone may have put there. */
+export function parseEvent(input: unknown): Parsed<ActivityEvent> {
+  return validate<ActivityEvent>(eventSchema, input);
+}
+
+function validate<T>(schema: Joi.ObjectSchema, input: unknown): Parsed<T> {
+  const { value, error } = schema.required().validate(input, options) as Joi.ValidationResult<T>;
+  if (!error) return { ok: true, value };
+  return { ok: false, details: error.details.flatMap(fieldErrors) };
+}
+
+function fieldErrors({ type, path, message, context }: Joi.ValidationErrorItem): FieldError[] {
+  const field = path.join('.');
+  if (type !== 'storable') return [{ field, message }];
+  const faults = context?.['faults'] as FieldError[];
+  return faults.map((fault) => ({
+    field: [field, fault.field].filter(Boolean).join('.'),
+    message: fault.message,
+  }));
+}
