@@ -50,7 +50,7 @@ export default defineConfig(
     files: ['api/services/**/*.ts'],
     rules: forbid(
       databaseClient,
-      ['^express', 'Services never see req or res.'],
+      ['^express($|/)', 'Services never see req or res.'],
       ['/controllers/|/routes/|/middlewares/', 'Services know nothing of HTTP.'],
     ),
   },

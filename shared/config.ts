@@ -4,7 +4,7 @@ import { ConfigurationError } from './errors.ts';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The rules of one service: each key is an environment variable with its default, unit and meaning. */
-export type Variables<T> = Joi.StrictSchemaMap<T>;
+export type Variables<T> = { [K in keyof T]-?: Joi.Schema };
 
 export interface CommonConfig {
   LOG_LEVEL: string;
@@ -86,15 +86,17 @@ export function readConfig<T>(
     const value = environment[name]?.trim();
     return value ? [[name, value]] : [];
   });
-  const { value, error } = Joi.object(variables).validate(Object.fromEntries(given), {
+  const result = Joi.object<T>(variables).validate(Object.fromEntries(given), {
     abortEarly: false,
     errors: { wrap: { label: false } },
-  }) as Joi.ValidationResult<T>;
-  const faults = error
-    ? error.details.map(({ message, path, type }) => (type === 'url' ? `${path.join()} ${message}` : message))
-    : (rule?.(value) ?? []);
+  });
+  const faults = result.error ? result.error.details.map(asFault) : (rule?.(result.value) ?? []);
   if (faults.length > 0) throw new ConfigurationError(faults.join('\n'));
-  return value as T;
+  return result.value as T;
+}
+
+function asFault({ type, path, message }: Joi.ValidationErrorItem): string {
+  return type === 'url' ? `${path.join()} ${message}` : message;
 }
 
 /** The URL of the queue, whichever name it was given under. */

@@ -1,6 +1,6 @@
 import Joi from 'joi';
 import { type FieldError } from './errors.ts';
-import { findUnstorable } from './storable.ts';
+import { FAULTS_MAX, findUnstorable } from './storable.ts';
 
 /** One thing that a user did, as it travels on the queue: JSON, times as ISO 8601 in UTC with milliseconds. */
 export interface ActivityEvent {
@@ -138,15 +138,18 @@ export function parseEvent(input: unknown): Parsed<ActivityEvent> {
 }
 
 function validate<T>(schema: Joi.ObjectSchema, input: unknown): Parsed<T> {
-  const { value, error } = schema.required().validate(input, options) as Joi.ValidationResult<T>;
+  const { value, error } = schema.required().validate(input, options) as {
+    value: T;
+    error?: Joi.ValidationError;
+  };
   if (!error) return { ok: true, value };
-  return { ok: false, details: error.details.flatMap(fieldErrors) };
+  return { ok: false, details: error.details.flatMap(fieldErrors).slice(0, FAULTS_MAX) };
 }
 
 function fieldErrors({ type, path, message, context }: Joi.ValidationErrorItem): FieldError[] {
   const field = path.join('.');
   if (type !== 'storable') return [{ field, message }];
-  const faults = context?.['faults'] as FieldError[];
+  const faults = context?.faults as FieldError[];
   return faults.map((fault) => ({
     field: [field, fault.field].filter(Boolean).join('.'),
     message: fault.message,

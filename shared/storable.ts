@@ -4,7 +4,7 @@ import { inexactNumber } from './json.ts';
 /** Deepest nesting of a payload. MySQL stops at 100 levels and BSON at about 180. */
 export const PAYLOAD_DEPTH_MAX = 64;
 /** At most so many faults are named for one event. */
-const FAULTS_MAX = 20;
+export const FAULTS_MAX = 20;
 
 // bson reads `_bsontype` as the mark of a BSON value; assigning `__proto__` changes an object's prototype.
 const FORBIDDEN_KEYS = new Set(['_bsontype', '__proto__']);

@@ -1,0 +1,47 @@
+import express, { type Express } from 'express';
+import helmet from 'helmet';
+import { type Store } from '@event-tracker/consumer/store/store';
+import { type Logger } from '@event-tracker/shared/logger';
+import { type ApiConfig } from './config.ts';
+import { errorHandler } from './middlewares/error-handler.ts';
+import { notFound } from './middlewares/not-found.ts';
+import { type RateLimitStore, rateLimiter } from './middlewares/rate-limit.ts';
+import { requestId } from './middlewares/request-id.ts';
+import { activityRoutes } from './routes/activities.ts';
+import { healthRoutes } from './routes/health.ts';
+import { type Ingestion } from './services/ingestion.ts';
+import { type Readiness } from './services/readiness.ts';
+
+export interface AppParts {
+  config: ApiConfig;
+  ingestion: Ingestion;
+  readiness: Readiness;
+  store: Store;
+  rateLimitStore: RateLimitStore;
+  logger: Logger;
+}
+
+/** The API: what happens to a request, from top to bottom. */
+export function createApp({
+  config,
+  ingestion,
+  readiness,
+  store,
+  rateLimitStore,
+  logger,
+}: AppParts): Express {
+  const app = express();
+  app.set('trust proxy', config.TRUST_PROXY);
+  app.disable('etag');
+
+  app.use(helmet());
+  app.use(requestId);
+  app.use('/health', healthRoutes(readiness));
+  app.use(
+    '/api/v1/activities',
+    activityRoutes(config, ingestion, store, rateLimiter(config, rateLimitStore, logger)),
+  );
+  app.use(notFound);
+  app.use(errorHandler(logger));
+  return app;
+}

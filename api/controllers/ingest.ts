@@ -1,0 +1,98 @@
+import { type Request, type RequestHandler } from 'express';
+import { type FieldError } from '@event-tracker/shared/errors';
+import { type Activity, parseActivity } from '@event-tracker/shared/event';
+import { Problem } from '../problems.ts';
+import { type Ingestion, type RequestFacts } from '../services/ingestion.ts';
+
+/** Most events of one batch. */
+export const BATCH_EVENTS_MAX = 2500;
+/** Longest user agent that is kept; the rest is cut. */
+const USER_AGENT_LENGTH_MAX = 512;
+// Printable ASCII, short enough to stay within an event id when a batch adds its index.
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,120}$/;
+
+/** POST of one event: 202 once the queue holds it. */
+export function ingestOne(ingestion: Ingestion): RequestHandler {
+  return async (req, res) => {
+    const key = idempotencyKey(req);
+    const parsed = parseActivity(req.body);
+    const faults = [...key.faults, ...(parsed.ok ? [] : parsed.details)];
+    if (!parsed.ok || faults.length > 0) throw invalid(faults);
+
+    const [eventId] = await ingestion.accept([withKey(parsed.value, key.value)], facts(req));
+    res.status(202).json({ status: 'accepted', eventId });
+  };
+}
+
+/** POST of several events: the good ones are taken although others are bad; 202 once the queue holds them. */
+export function ingestBatch(ingestion: Ingestion): RequestHandler {
+  return async (req, res) => {
+    const key = idempotencyKey(req);
+    const inputs = batchItems(req.body);
+    if (key.faults.length > 0) throw invalid(key.faults);
+
+    const accepted: Activity[] = [];
+    const rejected: { index: number; details: FieldError[] }[] = [];
+    inputs.forEach((input, index) => {
+      const parsed = parseActivity(input);
+      if (parsed.ok) accepted.push(withKey(parsed.value, key.value && `${key.value}-${index}`));
+      else rejected.push({ index, details: parsed.details });
+    });
+    if (accepted.length === 0) throw invalid(rejected.flatMap(withIndex));
+
+    const eventIds = await ingestion.accept(accepted, facts(req));
+    res.status(202).json({ status: 'accepted', accepted: accepted.length, rejected, eventIds });
+  };
+}
+
+function batchItems(body: unknown): unknown[] {
+  const items = Array.isArray(body) ? body : (body as { events?: unknown } | null)?.events;
+  if (!Array.isArray(items) || items.length === 0) {
+    throw invalid([
+      { field: 'events', message: 'must be an array of at least one event, or the body must be that array' },
+    ]);
+  }
+  if (items.length > BATCH_EVENTS_MAX) {
+    throw new Problem(
+      'body-too-large',
+      `A batch holds at most ${BATCH_EVENTS_MAX} events; this one holds ${items.length}.`,
+    );
+  }
+  return items;
+}
+
+/** The `Idempotency-Key` header stands in for ids that the body does not give. */
+function idempotencyKey(req: Request): { value: string | undefined; faults: FieldError[] } {
+  const value = req.get('idempotency-key');
+  if (value === undefined || IDEMPOTENCY_KEY.test(value)) return { value, faults: [] };
+  return {
+    value,
+    faults: [
+      { field: 'Idempotency-Key', message: 'must be 1 to 120 printable ASCII characters without spaces' },
+    ],
+  };
+}
+
+function withKey(activity: Activity, key: string | undefined): Activity {
+  return key === undefined || activity.eventId !== undefined ? activity : { ...activity, eventId: key };
+}
+
+function withIndex({ index, details }: { index: number; details: FieldError[] }): FieldError[] {
+  return details.map(({ field, message }) => ({
+    field: field ? `${index}.${field}` : String(index),
+    message,
+  }));
+}
+
+function invalid(details: FieldError[]): Problem {
+  return new Problem('invalid-event', 'Nothing of the request was taken.', details);
+}
+
+function facts(req: Request): RequestFacts {
+  return {
+    source: 'activities',
+    requestId: req.id,
+    ip: req.ip ?? null,
+    userAgent: req.get('user-agent')?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,
+  };
+}

@@ -1,0 +1,53 @@
+import { type ErrorRequestHandler } from 'express';
+import { QueueUnavailable, StoreUnavailable } from '@event-tracker/shared/errors';
+import { type Logger } from '@event-tracker/shared/logger';
+import { Problem, type ProblemCode, problems } from '../problems.ts';
+
+/** What a client is asked to wait after a 503. */
+const RETRY_AFTER_SECONDS = 1;
+
+const codeOfStatus = new Map<number, ProblemCode>([
+  [404, 'not-found'],
+  [413, 'body-too-large'],
+  [415, 'unsupported-media-type'],
+]);
+
+/** Turns every error into a problem document (RFC 9457). What is no fault of the client is logged, never shown. */
+export function errorHandler(logger: Logger): ErrorRequestHandler {
+  return (error: unknown, req, res, next) => {
+    if (res.headersSent) {
+      next(error);
+      return;
+    }
+    const { code, message, details } = asProblem(error);
+    const { status, title } = problems[code];
+    if (status >= 500) logger[status === 500 ? 'error' : 'warn']({ err: error, requestId: req.id }, title);
+    if (status === 503) res.set('Retry-After', String(RETRY_AFTER_SECONDS));
+    res.status(status).type('application/problem+json');
+    res.send(
+      JSON.stringify({
+        type: `urn:event-tracker:problem:${code}`,
+        title,
+        status,
+        detail: message,
+        code,
+        details,
+        requestId: req.id,
+      }),
+    );
+  };
+}
+
+function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof QueueUnavailable)
+    return new Problem('queue-unavailable', 'Send it again; nothing is stored twice.');
+  if (error instanceof StoreUnavailable)
+    return new Problem('store-unavailable', 'Events are still accepted.');
+  // Express and its body reader mark what the client did wrong with a 4xx `status`.
+  const { status, message } = error as { status?: number; message?: string };
+  if (status !== undefined && status >= 400 && status < 500) {
+    return new Problem(codeOfStatus.get(status) ?? 'bad-request', message ?? '');
+  }
+  return new Problem('internal', 'The fault is logged under the request’s id.');
+}

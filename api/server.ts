@@ -1,0 +1,104 @@
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { MemoryStore } from 'express-rate-limit';
+import { openStore } from '@event-tracker/consumer/store/open';
+import { queueUrl, storeUrl } from '@event-tracker/shared/config';
+import { ConfigurationError } from '@event-tracker/shared/errors';
+import { createLogger, type Logger } from '@event-tracker/shared/logger';
+import { openQueue } from '@event-tracker/shared/queue/open';
+import { createShutdown, shutdownOnSignals } from '@event-tracker/shared/shutdown';
+import { createApp } from './app.ts';
+import { type ApiConfig, readApiConfig } from './config.ts';
+import { createIngestion } from './services/ingestion.ts';
+import { openRateLimitStore } from './services/rate-limit-store.ts';
+import { createReadiness } from './services/readiness.ts';
+
+/** A client that sends its headers or its whole request slower than this is cut off. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+/** Longer than the usual 60 s of load balancers, so that they never reuse a connection that is about to close. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+
+export interface RunningApi {
+  port: number;
+  /** Stops in order and resolves to the exit code; what was accepted is in the queue by then. */
+  shutdown(): Promise<number>;
+}
+
+/** Starts the API. Resolves when it listens; the queue, the store and Redis may still be away then. */
+export async function startApi(config: ApiConfig, logger: Logger): Promise<RunningApi> {
+  const queueOptions = {
+    name: config.QUEUE_NAME,
+    type: config.QUEUE_TYPE,
+    inFlightMax: config.PUBLISH_IN_FLIGHT_MAX,
+    publishTimeoutMs: config.PUBLISH_TIMEOUT_MS,
+  };
+  const queue = await openQueue(queueUrl(config), queueOptions, logger);
+  const store = await openStore(storeUrl(config), { worker: 'api', timeoutMs: config.STORE_TIMEOUT_MS });
+  const { REDIS_URL, RATE_LIMIT_WINDOW_MS } = config;
+  const redisStore = REDIS_URL
+    ? await openRateLimitStore(REDIS_URL, RATE_LIMIT_WINDOW_MS, logger)
+    : undefined;
+  const rateLimitStore = redisStore ?? new MemoryStore();
+  const readiness = createReadiness(queue, store, () => redisStore?.degraded ?? false);
+
+  const ingestion = createIngestion(queue);
+  const app = createApp({ config, ingestion, readiness, store, rateLimitStore, logger });
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      // Node looks for slow requests only this often; its default of 30 s would make the two bounds above idle.
+      connectionsCheckingInterval: 1000,
+    },
+    app,
+  );
+  const port = await listen(server, config.API_PORT);
+  logger.info({ port }, 'listening');
+
+  const steps = [
+    { name: 'turn unready', run: () => readiness.stop() },
+    { name: 'finish requests', run: () => closeServer(server) },
+    { name: 'close queue', run: () => queue.close() },
+    { name: 'close store', run: () => store.close() },
+    { name: 'close rate limiter', run: () => rateLimitStore.shutdown() },
+  ];
+  return { port, shutdown: createShutdown(steps, config.SHUTDOWN_TIMEOUT_MS, logger) };
+}
+
+async function listen(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE';
+      reject(
+        taken
+          ? new ConfigurationError(`API_PORT ${port} is taken: stop what listens there, or set another port`)
+          : error,
+      );
+    });
+    server.listen(port, () => resolve((server.address() as AddressInfo).port));
+  });
+}
+
+/** Takes no new connections and lets every request that was read have its answer. */
+async function closeServer(server: Server): Promise<void> {
+  // A connection that becomes idle after its answer has to go too, or close() would wait for the keep-alive time.
+  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  await new Promise((resolve) => server.close(resolve));
+  clearInterval(sweep);
+}
+
+async function main(): Promise<void> {
+  const config = readApiConfig();
+  const logger = createLogger('api', config.LOG_LEVEL);
+  const api = await startApi(config, logger);
+  shutdownOnSignals(() => api.shutdown(), logger);
+}
+
+if (require.main === module) {
+  main().catch((error: unknown) => {
+    console.error(error instanceof ConfigurationError ? error.message : error);
+    process.exit(1);
+  });
+}

@@ -1,0 +1,26 @@
+import { uuidv7 } from 'uuidv7';
+import { type Activity, type ActivityEvent } from '@event-tracker/shared/event';
+import { type Queue } from '@event-tracker/shared/queue/queue';
+
+/** What the API knows of the request that brought some events. */
+export type RequestFacts = Pick<ActivityEvent, 'source' | 'requestId' | 'ip' | 'userAgent'>;
+
+export interface Ingestion {
+  /**
+   * Resolves to the ids of the events, in their order, once the queue holds all of them durably. Rejects with
+   * QueueUnavailable otherwise; some may then be queued, and sending them again with the same ids is harmless.
+   */
+  accept(activities: readonly Activity[], facts: RequestFacts): Promise<string[]>;
+}
+
+export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
+  return {
+    async accept(activities, facts) {
+      const receivedAt = new Date().toISOString();
+      // Ids in order of time keep new documents together in the store's index.
+      const events = activities.map((activity) => ({ eventId: uuidv7(), ...activity, ...facts, receivedAt }));
+      await queue.publish(events);
+      return events.map(({ eventId }) => eventId);
+    },
+  };
+}

@@ -1,0 +1,127 @@
+import { once } from 'node:events';
+import { type ClientRateLimitInfo, MemoryStore, type Options, type Store } from 'express-rate-limit';
+import { Redis } from 'ioredis';
+import { RedisStore } from 'rate-limit-redis';
+import { type Logger } from '@event-tracker/shared/logger';
+
+/** A request waits no longer than this for Redis; then it is counted in this process. */
+const REDIS_TIMEOUT_MS = 200;
+/** How often a Redis that was away is tried again. */
+const RECOVERY_INTERVAL_MS = 500;
+/** At start, Redis gets this long to answer before this process counts alone. */
+const START_TIMEOUT_MS = 2000;
+
+/**
+ * Counts in Redis, exactly and for all API processes together. While Redis is away or hangs, this process counts by
+ * itself, so that no request is refused, let through uncounted or kept waiting because of it.
+ */
+export class RedisRateLimitStore implements Store {
+  readonly prefix = 'rate-limit:';
+  readonly #redis: Redis;
+  readonly #shared: RedisStore;
+  readonly #local = new MemoryStore();
+  readonly #options: Options;
+  readonly #logger: Logger;
+  #state: 'starting' | 'shared' | 'degraded' | 'closed' = 'starting';
+
+  constructor(url: string, windowMs: number, logger: Logger) {
+    this.#options = { windowMs } as Options; // Neither store reads anything else of the options.
+    this.#logger = logger;
+    this.#local.init(this.#options);
+    this.#redis = new Redis(url, {
+      commandTimeout: REDIS_TIMEOUT_MS,
+      connectTimeout: START_TIMEOUT_MS,
+      enableAutoPipelining: true,
+      // With these two a command fails at once while there is no connection, where the defaults would queue it.
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: () => RECOVERY_INTERVAL_MS,
+    });
+    // Every change of state is logged below; without a listener ioredis would print each failed attempt itself.
+    this.#redis.on('error', () => undefined);
+    this.#shared = new RedisStore({
+      prefix: this.prefix,
+      sendCommand: (command, ...args) => this.#redis.call(command, ...args) as Promise<number>,
+    });
+  }
+
+  /** True while requests are counted in this process alone. */
+  get degraded(): boolean {
+    return this.#state !== 'shared';
+  }
+
+  /** Counts in Redis as soon as it answers; resolves when it does or when it is clear that it does not. */
+  async start(): Promise<void> {
+    await once(this.#redis, 'ready', { signal: AbortSignal.timeout(START_TIMEOUT_MS) }).catch(
+      () => undefined,
+    );
+    await this.#load();
+    void this.#recover();
+  }
+
+  async increment(key: string): Promise<ClientRateLimitInfo> {
+    if (this.degraded) return this.#local.increment(key);
+    try {
+      return await this.#shared.increment(key);
+    } catch (error) {
+      const first = this.#state === 'shared';
+      this.#enter('degraded', error);
+      if (first) void this.#recover();
+      return this.#local.increment(key);
+    }
+  }
+
+  async decrement(key: string): Promise<void> {
+    await (this.degraded ? this.#local : this.#shared).decrement(key);
+  }
+
+  async resetKey(key: string): Promise<void> {
+    await (this.degraded ? this.#local : this.#shared).resetKey(key);
+  }
+
+  shutdown(): void {
+    this.#state = 'closed';
+    this.#local.shutdown();
+    this.#redis.disconnect();
+  }
+
+  /**
+   * Loads the store's scripts again, because RedisStore keeps a failed load for good; a load that works is also the
+   * proof that Redis answers.
+   */
+  async #load(): Promise<void> {
+    try {
+      await this.#shared.init(this.#options);
+      this.#enter('shared');
+    } catch (error) {
+      this.#enter('degraded', error);
+    }
+  }
+
+  /** Tries until Redis answers; requests are counted in this process meanwhile. */
+  async #recover(): Promise<void> {
+    while (this.#state === 'degraded') {
+      await new Promise((resolve) => setTimeout(resolve, RECOVERY_INTERVAL_MS).unref());
+      await this.#load();
+    }
+  }
+
+  #enter(state: 'shared' | 'degraded', error?: unknown): void {
+    if (this.#state === state || this.#state === 'closed') return;
+    this.#state = state;
+    if (state === 'shared')
+      this.#logger.info('requests are limited in Redis, together with the other API processes');
+    else this.#logger.warn({ err: error }, 'Redis does not answer: this process limits on its own');
+  }
+}
+
+/** A store that counts in Redis from the first request on, or in this process until Redis is there. */
+export async function openRateLimitStore(
+  url: string,
+  windowMs: number,
+  logger: Logger,
+): Promise<RedisRateLimitStore> {
+  const store = new RedisRateLimitStore(url, windowMs, logger);
+  await store.start();
+  return store;
+}
