@@ -1,0 +1,51 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import path from 'node:path';
+
+/** The first executable file of that name on the PATH, or in one of the further folders. */
+export function onPath(name: string, furtherFolders: string[] = []): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(path.delimiter), ...furtherFolders];
+  return folders
+    .filter((folder) => path.isAbsolute(folder))
+    .map((folder) => path.join(folder, name))
+    .find(isExecutable);
+}
+
+const install = 'npm run services:install';
+
+export interface RabbitmqPrograms {
+  server: string;
+  ctl: string;
+  epmd: string;
+}
+
+/**
+ * RabbitMQ's own scripts. The packages of Debian and Red Hat put wrappers on the PATH that insist on being
+ * the user `rabbitmq`; the scripts behind them run as anybody.
+ */
+export function findRabbitmq(): RabbitmqPrograms {
+  const packaged = '/usr/lib/rabbitmq/bin';
+  const find = (name: string) =>
+    isExecutable(path.join(packaged, name)) ? path.join(packaged, name) : onPath(name);
+  const server = find('rabbitmq-server');
+  const ctl = find('rabbitmqctl');
+  const epmd = onPath('epmd', ['/usr/lib/erlang/bin', '/usr/local/lib/erlang/bin', '/opt/homebrew/bin']);
+  if (server === undefined || ctl === undefined || epmd === undefined) {
+    throw new Error(`RabbitMQ (rabbitmq-server, rabbitmqctl, epmd) is not installed: ${install}`);
+  }
+  return { server, ctl, epmd };
+}
+
+export function findRedis(): string {
+  const server = onPath('redis-server', ['/usr/sbin', '/usr/local/sbin']);
+  if (server === undefined) throw new Error(`Redis (redis-server) is not installed: ${install}`);
+  return server;
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,22 @@
+import { randomInt } from 'node:crypto';
+import net from 'node:net';
+
+/**
+ * A port on 127.0.0.1 that nobody listens on. It lies below the range from which systems take the ports of
+ * outgoing connections: a client that retries a port of that range, while its server is down, can be given the
+ * very port it connects to, meets itself, and keeps the server from coming back.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(10_000, 30_000);
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = net.createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}

@@ -1,0 +1,32 @@
+import { randomBytes } from 'node:crypto';
+import type { ServiceName } from './start-all.ts';
+
+export const urlVariables: Record<ServiceName, string> = {
+  rabbitmq: 'TEST_RABBITMQ_URL',
+  redis: 'TEST_REDIS_URL',
+  mongodb: 'TEST_MONGODB_URL',
+};
+
+/** Handed from Jest's setup to its teardown; an object of the process, for Jest may load this file twice. */
+export const running = ((globalThis as Record<symbol, unknown>)[Symbol.for('event-tracker.services')] ??=
+  {}) as { stop?: () => Promise<void> };
+
+/** `describe` where these services run for the tests; elsewhere a skipped suite that says what is missing. */
+export function describeWith(services: ServiceName | ServiceName[], title: string, body: () => void): void {
+  const missing = [services].flat().filter((name) => process.env[urlVariables[name]] === undefined);
+  if (missing.length === 0) describe(title, body);
+  else describe.skip(`${title} (no ${missing.join(', no ')}: npm run services -- check)`, body);
+}
+
+/** The URL of a service that runs for the tests; a database name may be appended to MongoDB's as `/name`. */
+export function serviceUrl(name: ServiceName): string {
+  const url = process.env[urlVariables[name]];
+  if (url === undefined)
+    throw new Error(`${urlVariables[name]} is not set: use describeWith('${name}', ...)`);
+  return url;
+}
+
+/** A name for a queue or a database that no other test has. */
+export function uniqueName(prefix: string): string {
+  return `${prefix}_${randomBytes(6).toString('hex')}`;
+}

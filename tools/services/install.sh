@@ -1,0 +1,51 @@
+#!/bin/sh
+# Installs RabbitMQ and Redis from the system's package archive for the tests, which start private instances.
+# The system's own services are not started.
+set -eu
+
+missing=
+[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null 2>&1 ||
+  missing="$missing rabbitmq-server"
+command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+if [ -z "$missing" ]; then
+  echo 'RabbitMQ and Redis are installed.'
+  exit 0
+fi
+
+fail() {
+  echo "services:install: $1" >&2
+  exit 1
+}
+if ! command -v apt-get >/dev/null 2>&1; then
+  if command -v brew >/dev/null 2>&1; then fail 'run `brew install rabbitmq redis` and try again.'; fi
+  fail "install$missing with the package manager of this system, or use docker-compose.yml."
+fi
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+  as_root='sudo -n'
+  $as_root true 2>/dev/null || fail "not root here: run \`sudo apt-get install$missing\`, or use docker-compose.yml."
+fi
+
+# A package's installation starts its service unless this policy forbids it (exit code 101). The policy that
+# was there comes back, also after Ctrl-C.
+policy=/usr/sbin/policy-rc.d
+saved=$policy.before-event-tracker
+restore() {
+  if [ -e "$saved" ]; then $as_root mv -f "$saved" "$policy"; else $as_root rm -f "$policy"; fi
+}
+if [ -e "$policy" ] && [ ! -e "$saved" ]; then $as_root mv "$policy" "$saved"; fi
+trap restore EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+$as_root chmod 755 "$policy"
+
+# The lists of packages are fetched only when those here do not do: when they are empty or out of date.
+apt_install() {
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
+}
+apt_install || {
+  $as_root apt-get update
+  apt_install
+} || fail "apt-get could not install$missing: see above."
+echo "Installed$missing."
