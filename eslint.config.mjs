@@ -25,6 +25,8 @@ export default defineConfig(
     rules: {
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      // A blank text is the same as none wherever it comes from the environment or a header.
+      '@typescript-eslint/prefer-nullish-coalescing': ['error', { ignorePrimitives: { string: true } }],
       'no-restricted-properties': [
         'error',
         { object: 'process', property: 'env', message: 'Environment variables are read in config.ts only.' },

@@ -94,6 +94,8 @@ async function main(): Promise<void> {
   const logger = createLogger('api', config.LOG_LEVEL);
   const api = await startApi(config, logger);
   shutdownOnSignals(() => api.shutdown(), logger);
+  // For whoever started this program over IPC; others do not hear it.
+  process.send?.({ port: api.port });
 }
 
 if (require.main === module) {

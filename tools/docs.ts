@@ -29,9 +29,9 @@ interface Description {
 
 /** What only docker-compose.yml reads. It has no schema: Compose itself refuses to start without the passwords. */
 const composeVariables = [
-  ['RABBITMQ_USER', 'tracker', 'User that docker-compose.yml creates in RabbitMQ'],
+  ['RABBITMQ_USER', 'event_tracker', 'User that docker-compose.yml creates in RabbitMQ'],
   ['RABBITMQ_PASSWORD', '', 'Its password; letters and digits, because it becomes part of a URL'],
-  ['MONGO_USER', 'tracker', 'User that docker-compose.yml creates in MongoDB'],
+  ['MONGO_USER', 'event_tracker', 'User that docker-compose.yml creates in MongoDB'],
   ['MONGO_PASSWORD', '', 'Its password; letters and digits, because it becomes part of a URL'],
 ] as const;
 

@@ -92,7 +92,8 @@ function facts(req: Request): RequestFacts {
   return {
     source: 'activities',
     requestId: req.id,
-    ip: req.ip ?? null,
+    // A dual-stack socket names an IPv4 client as ::ffff:203.0.113.7.
+    ip: req.ip?.replace(/^::ffff:(?=\d+\.)/i, '') ?? null,
     userAgent: req.get('user-agent')?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,
   };
 }
