@@ -1,0 +1,59 @@
+# One file for both services: docker build --target api .   docker build --target consumer .
+#
+# Node 26 is the Active LTS line since October 2026; 24 only gets maintenance. `slim` is Debian: Node's own
+# builds for glibc, which Node supports fully, while it calls builds for musl (Alpine) experimental.
+FROM node:26-slim AS base
+WORKDIR /app
+# Only what decides which packages are installed, so that a change of the source keeps the layers of `npm ci`.
+# A new workspace of the services needs its line here and in .dockerignore.
+COPY package.json package-lock.json ./
+COPY shared/package.json shared/
+COPY consumer/package.json consumer/
+COPY api/package.json api/
+
+FROM base AS build
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=optional --ignore-scripts
+COPY tsconfig.base.json ./
+COPY shared shared
+COPY consumer consumer
+COPY api api
+RUN npm run build && rm -f */dist/.tsbuildinfo
+
+# What a service needs to run. The optional packages hold the embedded MongoDB engine, which is for development
+# and whose license (SSPL) does not belong in an image; the second command proves that it stayed out.
+FROM base AS api-packages
+RUN --mount=type=cache,target=/root/.npm \
+  npm ci --omit=dev --omit=optional --ignore-scripts --workspace api && \
+  test ! -e node_modules/@0q && test ! -e node_modules/typescript
+
+FROM base AS consumer-packages
+RUN --mount=type=cache,target=/root/.npm \
+  npm ci --omit=dev --omit=optional --ignore-scripts --workspace consumer && \
+  test ! -e node_modules/@0q && test ! -e node_modules/typescript
+
+# The files belong to root and the process does not: it cannot change its own code.
+FROM node:26-slim AS runtime
+WORKDIR /app
+ENV NODE_ENV=production
+STOPSIGNAL SIGTERM
+USER node
+
+FROM runtime AS consumer
+COPY --from=consumer-packages /app ./
+COPY --from=build /app/shared/dist shared/dist
+COPY --from=build /app/consumer/dist consumer/dist
+EXPOSE 3001
+# Whether the process lives; whether it can work is /health/ready, and a restart would not bring a broker back.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["node", "-e", \
+  "fetch('http://127.0.0.1:' + (process.env.CONSUMER_PORT || 3001) + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "consumer/dist/worker.js"]
+
+FROM runtime AS api
+COPY --from=api-packages /app ./
+COPY --from=build /app/shared/dist shared/dist
+COPY --from=build /app/consumer/dist consumer/dist
+COPY --from=build /app/api/dist api/dist
+EXPOSE 3000
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["node", "-e", \
+  "fetch('http://127.0.0.1:' + (process.env.API_PORT || 3000) + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "api/dist/server.js"]
