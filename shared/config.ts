@@ -90,7 +90,7 @@ export function readConfig<T>(
     abortEarly: false,
     errors: { wrap: { label: false } },
   });
-  const faults = result.error ? result.error.details.map(asFault) : (rule?.(result.value) ?? []);
+  const faults = [...(result.error?.details.map(asFault) ?? []), ...(rule?.(result.value as T) ?? [])];
   if (faults.length > 0) throw new ConfigurationError(faults.join('\n'));
   return result.value as T;
 }

@@ -81,12 +81,14 @@ const userId = Joi.alternatives(text(USER_ID_LENGTH_MAX), Joi.number().integer()
 const eventType = text(EVENT_TYPE_LENGTH_MAX).required();
 const payload = Joi.object().unknown().custom(storable).default({});
 
+const UNKNOWN_FIELD = 'is not a known field; put facts of your own into payload';
+
 const messages: Joi.LanguageMessages = {
   timestamp: 'must be an ISO 8601 date and time, for example 2023-10-27T10:00:00Z',
   'alternatives.match': 'must be a non-empty string or a whole number',
   'alternatives.types': 'must be a non-empty string or a whole number',
   'object.base': 'must be a JSON object',
-  'object.unknown': 'is not a known field; put facts of your own into payload',
+  'object.unknown': UNKNOWN_FIELD,
   'any.required': 'is required',
   'string.empty': 'must not be empty',
   'string.base': 'must be a string',
@@ -142,8 +144,12 @@ function validate<T>(schema: Joi.ObjectSchema, input: unknown): Parsed<T> {
     value: T;
     error?: Joi.ValidationError;
   };
-  if (!error) return { ok: true, value };
-  return { ok: false, details: error.details.flatMap(fieldErrors).slice(0, FAULTS_MAX) };
+  const details = error?.details.flatMap(fieldErrors) ?? [];
+  // Joi's copy of an object loses a key of this name before Joi can refuse it.
+  if (Object.hasOwn(Object(input) as object, '__proto__')) {
+    details.push({ field: '__proto__', message: UNKNOWN_FIELD });
+  }
+  return details.length === 0 ? { ok: true, value } : { ok: false, details: details.slice(0, FAULTS_MAX) };
 }
 
 function fieldErrors({ type, path, message, context }: Joi.ValidationErrorItem): FieldError[] {

@@ -11,7 +11,7 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
   switch (scheme) {
     case 'mongodb':
     case 'mongodb+srv':
-      return (await import('./mongodb.ts')).openMongodbStore(url, options);
+      return (await import('./mongodb.ts')).createMongodbStore(url, options);
     default:
       throw new ConfigurationError(`STORE_URL: no store driver for ${scheme}://`);
   }

@@ -1,0 +1,116 @@
+import { StoreUnavailable } from '@event-tracker/shared/errors';
+import {
+  type DeadLetter,
+  type Delivery,
+  type ListFilter,
+  type SaveOutcome,
+  type Store,
+  type StoredActivity,
+} from './store.ts';
+
+export interface MemoryStore extends Store {
+  /** While true, every call rejects with StoreUnavailable. */
+  away: boolean;
+  /** Ids of the events that this store rejects. */
+  readonly rejects: Set<string>;
+}
+
+/** A store for tests: it keeps the port's promises but the one to survive a crash. */
+export function createMemoryStore(worker = 'memory'): MemoryStore {
+  const activities = new Map<string, StoredActivity>();
+  const letters = new Map<string, DeadLetter>();
+
+  async function reach(): Promise<void> {
+    // Other callers get their turn, as with a database.
+    await Promise.resolve();
+    if (store.away) throw new StoreUnavailable('the memory store is away');
+  }
+
+  function saveOne(delivery: Delivery): SaveOutcome {
+    const { eventId } = delivery.event;
+    if (store.rejects.has(eventId)) return { status: 'rejected', error: 'rejected by the test' };
+    if (activities.has(eventId)) return { status: 'duplicate' };
+    activities.set(eventId, copy(toActivity(delivery, worker)));
+    return { status: 'stored' };
+  }
+
+  const store: MemoryStore = {
+    away: false,
+    rejects: new Set(),
+    prepare: reach,
+    ping: reach,
+    async save(deliveries) {
+      await reach();
+      return deliveries.map(saveOne);
+    },
+    async recordDead(deadLetters) {
+      await reach();
+      for (const letter of deadLetters) if (!letters.has(letter.id)) letters.set(letter.id, letter);
+    },
+    async list(filter) {
+      await reach();
+      return [...activities.values()]
+        .filter((activity) => matches(activity, filter))
+        .sort(newestFirst)
+        .slice(0, filter.limit)
+        .map(copy);
+    },
+    async get(eventId) {
+      await reach();
+      const activity = activities.get(eventId);
+      return activity ? copy(activity) : null;
+    },
+    async listDead(limit) {
+      await reach();
+      return [...letters.values()]
+        .sort((a, b) => b.diedAt.getTime() - a.diedAt.getTime() || compareText(b.id, a.id))
+        .slice(0, limit);
+    },
+    close: () => Promise.resolve(),
+  };
+  return store;
+}
+
+function toActivity({ event, attempts, redelivered }: Delivery, worker: string): StoredActivity {
+  const { timestamp, receivedAt, requestId, ip, userAgent, ...original } = event;
+  return {
+    ...original,
+    timestamp: new Date(timestamp),
+    processing: {
+      receivedAt: new Date(receivedAt),
+      processedAt: new Date(),
+      attempts,
+      redelivered,
+      worker,
+      requestId,
+      ip,
+      userAgent,
+    },
+  };
+}
+
+/** What a caller does to its payload must not reach the store. */
+function copy(activity: StoredActivity): StoredActivity {
+  return { ...activity, payload: JSON.parse(JSON.stringify(activity.payload)) as Record<string, unknown> };
+}
+
+function matches(activity: StoredActivity, { userId, eventType, from, to, after }: ListFilter): boolean {
+  return (
+    (userId === undefined || activity.userId === userId) &&
+    (eventType === undefined || activity.eventType === eventType) &&
+    (from === undefined || activity.timestamp >= from) &&
+    (to === undefined || activity.timestamp < to) &&
+    (after === undefined || newestFirst(activity, after) > 0)
+  );
+}
+
+type Place = Pick<StoredActivity, 'timestamp' | 'eventId'>;
+
+function newestFirst(a: Place, b: Place): number {
+  return b.timestamp.getTime() - a.timestamp.getTime() || compareText(b.eventId, a.eventId);
+}
+
+/** By code point, as databases compare; `<` would compare UTF-16 units. */
+function compareText(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

@@ -1,0 +1,47 @@
+import { randomUUID } from 'node:crypto';
+import { type ActivityEvent } from '@event-tracker/shared/event';
+import { createLogger } from '@event-tracker/shared/logger';
+import { type DeadLetter, type Delivery } from '../store/store.ts';
+
+export const silent = createLogger('test', 'silent');
+
+export function anEvent(overrides: Partial<ActivityEvent> = {}): ActivityEvent {
+  return {
+    eventId: randomUUID(),
+    userId: 'user-1',
+    eventType: 'page_view',
+    timestamp: '2023-10-27T10:00:00.000Z',
+    payload: { page: '/home', nested: { list: [1, 'two', null, true] } },
+    source: 'activities',
+    receivedAt: '2023-10-27T10:00:01.000Z',
+    requestId: 'request-1',
+    ip: '203.0.113.7',
+    userAgent: 'test',
+    ...overrides,
+  };
+}
+
+export function aDelivery(overrides: Partial<ActivityEvent> = {}): Delivery {
+  return { event: anEvent(overrides), attempts: 1, redelivered: false };
+}
+
+export function aDeadLetter(overrides: Partial<DeadLetter> = {}): DeadLetter {
+  return {
+    id: randomUUID(),
+    reason: 'invalid-event',
+    error: 'userId is required',
+    details: [{ field: 'userId', message: 'is required' }],
+    body: Buffer.from([0x7b, 0xff, 0x00, 0x7d]),
+    eventId: null,
+    eventType: 'page_view',
+    attempts: 2,
+    diedAt: new Date('2024-01-01T00:00:00.000Z'),
+    worker: 'tester',
+    ...overrides,
+  };
+}
+
+/** Resolves as soon as the condition holds; Jest's own timeout is the bound. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
+}

@@ -1,0 +1,207 @@
+import { type Message } from '@event-tracker/shared/queue/queue';
+import { createBackoff } from '../services/backoff.ts';
+import { createBatcher } from '../services/batcher.ts';
+import { createProcessor } from '../services/processor.ts';
+import { createMemoryStore } from '../store/memory.ts';
+import { anEvent, silent, until } from './events.ts';
+
+function setUp() {
+  const store = createMemoryStore('tester');
+  const backoff = createBackoff(5, silent);
+  const batcher = createBatcher(store, backoff, { batchSizeMax: 100, writesInFlightMax: 2 });
+  const handle = createProcessor(store, batcher, backoff, 'tester');
+  const send = (body: unknown, rest: Partial<Message> = {}) =>
+    handle({
+      body: Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body)),
+      attempts: 1,
+      redelivered: false,
+      ...rest,
+    });
+  return { store, backoff, handle, send };
+}
+
+test('an event is stored with what the queue knows of it', async () => {
+  const { store, send } = setUp();
+  expect(await send(anEvent({ eventId: 'a' }), { attempts: 4, redelivered: true })).toBe('ack');
+  expect((await store.get('a'))?.processing).toMatchObject({ attempts: 4, redelivered: true });
+});
+
+test('a redelivery is a duplicate and acknowledged', async () => {
+  const { store, send } = setUp();
+  const event = anEvent();
+  expect(await send(event)).toBe('ack');
+  expect(await send(event, { attempts: 2, redelivered: true })).toBe('ack');
+  expect(await store.list({ limit: 10 })).toHaveLength(1);
+  expect(await store.listDead(10)).toEqual([]);
+});
+
+test.each<[string, Buffer]>([
+  ['no JSON', Buffer.from('hello')],
+  ['nothing', Buffer.alloc(0)],
+  ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0xfe, 0x22])],
+  ['half an event', Buffer.from('{"eventId":"a"')],
+])('%s is a dead letter of exactly these bytes', async (_title, body) => {
+  const { store, send } = setUp();
+  expect(await send(body, { attempts: 3 })).toBe('dead');
+  const letters = await store.listDead(10);
+  expect(letters).toHaveLength(1);
+  expect(letters[0]).toMatchObject({
+    reason: 'invalid-json',
+    error: expect.stringMatching(/./) as string,
+    eventId: null,
+    eventType: null,
+    attempts: 3,
+    worker: 'tester',
+  });
+  expect(letters[0]?.body.equals(body)).toBe(true);
+});
+
+test.each<[string, unknown]>([
+  ['a number', 42],
+  ['null', null],
+  ['a text', 'event'],
+  ['an object of another kind', { hello: 'world' }],
+  ['an array of arrays', [[]]],
+])('%s is an invalid event', async (_title, body) => {
+  const { store, send } = setUp();
+  expect(await send(body)).toBe('dead');
+  expect(await store.listDead(10)).toMatchObject([{ reason: 'invalid-event' }]);
+});
+
+test('an empty array is a dead letter: it would be gone without a trace', async () => {
+  const { store, send } = setUp();
+  expect(await send([])).toBe('dead');
+  expect(await store.listDead(10)).toMatchObject([{ reason: 'invalid-event', body: Buffer.from('[]') }]);
+});
+
+test('the letter of a wrong event names every fault, and the event where it can', async () => {
+  const { store, send } = setUp();
+  const { userId, ...rest } = anEvent({ eventId: 'wrong', timestamp: 'yesterday' });
+  expect(await send(rest)).toBe('dead');
+  const [letter] = await store.listDead(10);
+  expect(letter).toMatchObject({ reason: 'invalid-event', eventId: 'wrong', eventType: 'page_view' });
+  expect(letter?.details.map(({ field }) => field).sort()).toEqual(['timestamp', 'userId']);
+  expect(letter?.error).toMatch(/userId.*timestamp|timestamp.*userId/);
+  expect(userId).toBe('user-1');
+});
+
+test('of an array the good events are stored and the bad ones are letters of their own', async () => {
+  const { store, send } = setUp();
+  store.rejects.add('refused');
+  const events = [
+    anEvent({ eventId: 'good' }),
+    { eventId: 'shapeless' },
+    anEvent({ eventId: 'refused' }),
+    anEvent({ eventId: 'fine' }),
+  ];
+  expect(await send(events)).toBe('ack');
+  expect((await store.list({ limit: 10 })).map(({ eventId }) => eventId).sort()).toEqual(['fine', 'good']);
+  const letters = (await store.listDead(10)).sort((a, b) => a.id.localeCompare(b.id));
+  expect(letters).toMatchObject([
+    { reason: 'invalid-event', eventId: 'shapeless' },
+    { reason: 'rejected-by-store', eventId: 'refused', error: 'rejected by the test' },
+  ]);
+  expect(letters.map(({ body }) => JSON.parse(body.toString()) as unknown)).toEqual([events[1], events[2]]);
+});
+
+test('when all of an array are dead letters, so is the message', async () => {
+  const { store, send } = setUp();
+  expect(await send([{ a: 1 }, { a: 1 }])).toBe('dead');
+  expect(await store.listDead(10)).toHaveLength(2);
+});
+
+test('a redelivery leaves one dead letter, the first', async () => {
+  const { store, send } = setUp();
+  for (const body of [{ a: 1 }, [{ a: 1 }, anEvent({ eventId: 'x' }), { b: 2 }], Buffer.from('{')]) {
+    await send(body);
+    await send(body, { attempts: 2, redelivered: true });
+  }
+  const letters = await store.listDead(10);
+  expect(letters).toHaveLength(4);
+  expect(letters.every(({ attempts }) => attempts === 1)).toBe(true);
+});
+
+const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
+const withPayload = (payload: string) =>
+  JSON.stringify(anEvent({ payload: {} })).replace('"payload":{}', `"payload":${payload}`);
+
+test.each<[string, string]>([
+  ['_bsontype', withPayload('{"_bsontype":"ObjectId"}')],
+  ['__proto__', withPayload('{"__proto__":{"admin":true}}')],
+  ['NUL in a key', withPayload('{"a\\u0000b":1}')],
+  ['NUL in a text', withPayload('{"a":"\\u0000"}')],
+  ['a lone surrogate', withPayload('{"a":"\\ud800"}')],
+  ['2^63', withPayload('{"a":9223372036854775807}')],
+  ['1e400', withPayload('{"a":1e400}')],
+  ['a hundred levels', withPayload(deep(100))],
+  ['a hundred thousand levels', withPayload(deep(100_000))],
+  ['an id that is no text', JSON.stringify({ ...anEvent(), eventId: { $gt: '' } })],
+  ['an endless id', JSON.stringify({ ...anEvent(), eventId: 'x'.repeat(100_000) })],
+  [
+    'a field of another kind, with a name that no store takes',
+    JSON.stringify({ ...anEvent(), ['\0'.repeat(9999)]: 1 }),
+  ],
+])('%s is a dead letter, alone and beside others, and its bytes are kept', async (_title, json) => {
+  const { store, send } = setUp();
+  expect(await send(Buffer.from(json))).toBe('dead');
+  const [letter] = await store.listDead(10);
+  expect(letter?.reason).toBe('invalid-event');
+  expect(letter?.body.toString()).toBe(json);
+  expect(letter?.details.length).toBeGreaterThan(0);
+  expect(JSON.stringify([letter?.error, letter?.details, letter?.eventId])).not.toMatch(/\\u0000|\\ud800/);
+
+  expect(await send(Buffer.from(`[${json},${JSON.stringify(anEvent({ eventId: 'neighbour' }))}]`))).toBe(
+    'ack',
+  );
+  expect(await store.get('neighbour')).not.toBeNull();
+  const inArray = (await store.listDead(10)).find(({ id }) => id !== letter?.id);
+  // What is nested too deeply to be written again is kept as the whole message.
+  expect([json, `[${json}`]).toContain(
+    inArray?.body.toString().slice(0, json.length + Number(inArray.body[0] === 0x5b)),
+  );
+});
+
+test('a flood of faults makes a letter of bounded size', async () => {
+  const { store, send } = setUp();
+  const flood = Object.fromEntries(
+    Array.from({ length: 5000 }, (_, index) => [`${'k'.repeat(2000)}${index}`, 1]),
+  );
+  await send({ ...anEvent(), ...flood });
+  const [letter] = await store.listDead(1);
+  expect(JSON.stringify([letter?.error, letter?.details]).length).toBeLessThan(100_000);
+});
+
+test('a store that is away makes no dead letters: message and letter wait for it', async () => {
+  const { store, send } = setUp();
+  store.away = true;
+  const verdicts: string[] = [];
+  const all = [anEvent({ eventId: 'patient' }), { a: 1 }].map(async (body) =>
+    verdicts.push(await send(body)),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(verdicts).toEqual([]);
+  store.away = false;
+  await Promise.all(all);
+  expect(verdicts.sort()).toEqual(['ack', 'dead']);
+  expect(await store.get('patient')).not.toBeNull();
+  expect(await store.listDead(10)).toHaveLength(1);
+});
+
+test('stopping while the store is away gives the messages back', async () => {
+  const { store, backoff, send } = setUp();
+  store.away = true;
+  const all = Promise.all([send(anEvent()), send({ a: 1 }), send([anEvent(), { a: 1 }])]);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  backoff.stop();
+  expect(await all).toEqual(['retry', 'retry', 'retry']);
+  store.away = false;
+  expect(await store.listDead(10)).toEqual([]);
+});
+
+test('an unexpected error is thrown, for the queue to retry and to log', async () => {
+  const { store, send } = setUp();
+  jest.spyOn(store, 'save').mockRejectedValue(new TypeError('bug'));
+  await expect(send(anEvent())).rejects.toThrow('bug');
+  await expect(send([anEvent(), { a: 1 }])).rejects.toThrow('bug');
+  await until(async () => (await store.listDead(1)).length === 0);
+});

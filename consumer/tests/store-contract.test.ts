@@ -1,0 +1,209 @@
+import { MongoMemoryServer } from 'mongodb-memory-server';
+import { uniqueName } from '../../tools/services/in-tests.ts';
+import { createMemoryStore } from '../store/memory.ts';
+import { openStore } from '../store/open.ts';
+import { type ListFilter, type Position, type Store } from '../store/store.ts';
+import { aDeadLetter, aDelivery } from './events.ts';
+
+let server: MongoMemoryServer | undefined;
+
+/** Every driver as the contract needs it: two stores on one empty database, and an event that it cannot store. */
+const drivers = [
+  {
+    driver: 'memory',
+    open: () => {
+      const store = createMemoryStore('tester');
+      store.rejects.add('bad');
+      return Promise.resolve([store, store] as const);
+    },
+    badPayload: {},
+  },
+  {
+    driver: 'mongodb',
+    open: async () => {
+      const url = `${server?.getUri() ?? ''}${uniqueName('contract')}`;
+      const options = { worker: 'tester', timeoutMs: 10_000 };
+      return [await openStore(url, options), await openStore(url, options)] as const;
+    },
+    badPayload: { text: 'x'.repeat(17 * 1024 * 1024) },
+  },
+];
+
+const haveMongod = process.env.TEST_MONGODB_URL !== undefined;
+
+beforeAll(async () => {
+  if (haveMongod) server = await MongoMemoryServer.create();
+});
+afterAll(async () => {
+  await server?.stop();
+});
+
+describe.each(drivers.filter(({ driver }) => driver !== 'mongodb' || haveMongod))(
+  'store on $driver',
+  ({ open, badPayload }) => {
+    let store: Store;
+    let other: Store;
+
+    beforeEach(async () => {
+      [store, other] = await open();
+      await store.prepare();
+    });
+    afterEach(async () => {
+      await store.close();
+      await other.close();
+    });
+
+    const statuses = async (...deliveries: Parameters<Store['save']>[0]) =>
+      (await store.save(deliveries)).map(({ status }) => status);
+
+    async function pages(filter: ListFilter): Promise<string[]> {
+      const ids: string[] = [];
+      let after: Position | undefined;
+      for (;;) {
+        const page = await store.list({ ...filter, ...(after && { after }) });
+        ids.push(...page.map(({ eventId }) => eventId));
+        after = page.at(-1);
+        if (page.length < filter.limit) return ids;
+      }
+    }
+
+    test('prepares twice, and two workers at once', async () => {
+      await Promise.all([store.prepare(), other.prepare(), store.prepare()]);
+      expect(await statuses(aDelivery())).toEqual(['stored']);
+    });
+
+    test('keeps the original event beside what happened to it', async () => {
+      const delivery = { ...aDelivery({ eventId: 'one' }), attempts: 3, redelivered: true };
+      await store.save([delivery]);
+      expect(await store.get('one')).toEqual({
+        eventId: 'one',
+        userId: 'user-1',
+        eventType: 'page_view',
+        timestamp: new Date('2023-10-27T10:00:00.000Z'),
+        payload: delivery.event.payload,
+        source: 'activities',
+        processing: {
+          receivedAt: new Date('2023-10-27T10:00:01.000Z'),
+          processedAt: expect.any(Date) as Date,
+          attempts: 3,
+          redelivered: true,
+          worker: 'tester',
+          requestId: 'request-1',
+          ip: '203.0.113.7',
+          userAgent: 'test',
+        },
+      });
+      expect(await store.get('two')).toBeNull();
+    });
+
+    test('keeps payloads as they are, the empty one and awkward keys too', async () => {
+      const payload = { $set: { 'a.b': { '': 0.1 } }, big: 2 ** 53 - 1, text: '\u{1F600} ü', list: [[], {}] };
+      await store.save([
+        aDelivery({ eventId: 'empty', payload: {} }),
+        aDelivery({ eventId: 'odd', payload }),
+      ]);
+      expect((await store.get('empty'))?.payload).toEqual({});
+      expect((await store.get('odd'))?.payload).toEqual(payload);
+    });
+
+    test('saving an event again changes nothing', async () => {
+      const delivery = aDelivery({ eventId: 'again', payload: { first: true } });
+      expect(await statuses(delivery)).toEqual(['stored']);
+      expect(await statuses(aDelivery({ eventId: 'again', payload: { first: false } }))).toEqual([
+        'duplicate',
+      ]);
+      expect((await store.get('again'))?.payload).toEqual({ first: true });
+    });
+
+    test('outcomes come in the order of the events, the same id twice in one call included', async () => {
+      const [a, b, c] = [aDelivery(), aDelivery(), aDelivery()];
+      await store.save([b]);
+      expect(await statuses(a, b, a, c)).toEqual(['stored', 'duplicate', 'duplicate', 'stored']);
+      expect(await statuses()).toEqual([]);
+    });
+
+    test('two workers that save the same 500 events at once leave 500', async () => {
+      const deliveries = Array.from({ length: 500 }, () => aDelivery());
+      const [one, two] = await Promise.all([store.save(deliveries), other.save([...deliveries].reverse())]);
+      two.reverse();
+      one.forEach((outcome, index) => {
+        expect([outcome.status, two[index]?.status].sort()).toEqual(['duplicate', 'stored']);
+      });
+      expect(await pages({ limit: 500 })).toHaveLength(500);
+    });
+
+    test('a bad event keeps none of its neighbours from being stored', async () => {
+      const deliveries = Array.from({ length: 20 }, () => aDelivery());
+      deliveries[7] = aDelivery({ eventId: 'bad', payload: badPayload });
+      const outcomes = await store.save(deliveries);
+      expect(outcomes.findIndex(({ status }) => status === 'rejected')).toBe(7);
+      expect(outcomes.filter(({ status }) => status === 'stored')).toHaveLength(19);
+      expect(outcomes[7]).toEqual({ status: 'rejected', error: expect.stringMatching(/./) as string });
+      expect(await pages({ limit: 500 })).toHaveLength(19);
+    });
+
+    test('lists newest first, ids breaking ties, page by page without gap or repetition', async () => {
+      const at = (second: number) => `2024-01-01T00:00:0${second}.000Z`;
+      const ids = ['a', 'b', 'c', 'é', '\u{FF5E}', '\u{1F600}'];
+      await store.save([
+        ...ids.map((eventId) => aDelivery({ eventId, timestamp: at(5) })),
+        aDelivery({ eventId: 'newest', timestamp: at(9) }),
+        aDelivery({ eventId: 'oldest', timestamp: at(1) }),
+      ]);
+      const expected = ['newest', ...[...ids].reverse(), 'oldest'];
+      for (const limit of [1, 2, 3, 500]) expect(await pages({ limit })).toEqual(expected);
+    });
+
+    test('filters by user, by type, and by time with an open end', async () => {
+      const at = (second: number) => `2024-01-01T00:00:0${second}.000Z`;
+      const date = (second: number) => new Date(at(second));
+      await store.save([
+        aDelivery({ eventId: '1', userId: 'u', eventType: 'x', timestamp: at(1) }),
+        aDelivery({ eventId: '2', userId: 'u', eventType: 'y', timestamp: at(2) }),
+        aDelivery({ eventId: '3', userId: 'v', eventType: 'x', timestamp: at(3) }),
+        aDelivery({ eventId: '4', userId: 'u', eventType: 'x', timestamp: at(4) }),
+      ]);
+      const cases: [Omit<ListFilter, 'limit'>, string[]][] = [
+        [{ userId: 'u' }, ['4', '2', '1']],
+        [{ eventType: 'x' }, ['4', '3', '1']],
+        [{ userId: 'u', eventType: 'x' }, ['4', '1']],
+        [{ from: date(2) }, ['4', '3', '2']],
+        [{ to: date(3) }, ['2', '1']],
+        [{ userId: 'u', from: date(2), to: date(4) }, ['2']],
+        [{ userId: 'nobody' }, []],
+      ];
+      for (const [filter, expected] of cases) {
+        for (const limit of [1, 500]) expect(await pages({ ...filter, limit })).toEqual(expected);
+      }
+    });
+
+    test('a position outside of the time range does not widen it', async () => {
+      await store.save([aDelivery({ eventId: 'x', timestamp: '2024-01-01T00:00:05.000Z' })]);
+      const after = { timestamp: new Date('2024-01-01T00:00:09.000Z'), eventId: 'z' };
+      const to = new Date('2024-01-01T00:00:05.000Z');
+      expect(await store.list({ limit: 10, after, to })).toEqual([]);
+      expect(await store.list({ limit: 10, after, from: new Date('2024-01-01T00:00:06.000Z') })).toEqual([]);
+      expect(await store.list({ limit: 10, after, from: to })).toHaveLength(1);
+    });
+
+    test('keeps dead letters byte by byte, and the first of those with one id', async () => {
+      const letter = aDeadLetter({ id: 'letter' });
+      const newer = aDeadLetter({
+        diedAt: new Date('2024-01-02T00:00:00.000Z'),
+        eventId: 'e',
+        eventType: null,
+      });
+      await store.recordDead([letter]);
+      await store.recordDead([aDeadLetter({ id: 'letter', error: 'later', attempts: 9 }), newer]);
+      await other.recordDead([]);
+      const kept = await other.listDead(10);
+      expect(kept).toEqual([newer, letter]);
+      expect(kept.every(({ body }) => Buffer.isBuffer(body))).toBe(true);
+      expect(await store.listDead(1)).toEqual([newer]);
+    });
+
+    test('answers a ping', async () => {
+      await store.ping();
+    });
+  },
+);
