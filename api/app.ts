@@ -2,6 +2,7 @@ import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { type Store } from '@event-tracker/consumer/store/store';
 import { type Logger } from '@event-tracker/shared/logger';
+import { type Readiness } from '@event-tracker/shared/readiness';
 import { type ApiConfig } from './config.ts';
 import { errorHandler } from './middlewares/error-handler.ts';
 import { notFound } from './middlewares/not-found.ts';
@@ -10,7 +11,6 @@ import { requestId } from './middlewares/request-id.ts';
 import { activityRoutes } from './routes/activities.ts';
 import { healthRoutes } from './routes/health.ts';
 import { type Ingestion } from './services/ingestion.ts';
-import { type Readiness } from './services/readiness.ts';
 
 export interface AppParts {
   config: ApiConfig;

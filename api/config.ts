@@ -124,10 +124,11 @@ function list<T>(parse: (items: string[]) => T): Joi.AnySchema {
 function parseAddresses(items: string[]): BlockList {
   const addresses = new BlockList();
   for (const item of items) {
-    const [address = '', prefix] = item.split('/');
+    const [address = '', prefix, ...rest] = item.split('/');
     const family = addressFamily(address);
     const bits = Number(prefix ?? (family === 'ipv4' ? 32 : 128));
-    if (!family || !/^\d*$/.test(prefix ?? '') || prefix === '' || bits > (family === 'ipv4' ? 32 : 128)) {
+    const isNumber = prefix === undefined || /^\d+$/.test(prefix);
+    if (!family || !isNumber || rest.length > 0 || bits > (family === 'ipv4' ? 32 : 128)) {
       throw new Error('must be IP addresses or CIDR networks such as 10.0.0.0/8, separated by commas');
     }
     addresses.addSubnet(address, bits, family);

@@ -1,23 +1,26 @@
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import { type AddressInfo, Server as NetServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { MemoryStore } from 'express-rate-limit';
 import { openStore } from '@event-tracker/consumer/store/open';
 import { queueUrl, storeUrl } from '@event-tracker/shared/config';
 import { ConfigurationError } from '@event-tracker/shared/errors';
 import { createLogger, type Logger } from '@event-tracker/shared/logger';
 import { openQueue } from '@event-tracker/shared/queue/open';
+import { createReadiness } from '@event-tracker/shared/readiness';
 import { createShutdown, shutdownOnSignals } from '@event-tracker/shared/shutdown';
 import { createApp } from './app.ts';
 import { type ApiConfig, readApiConfig } from './config.ts';
 import { createIngestion } from './services/ingestion.ts';
 import { openRateLimitStore } from './services/rate-limit-store.ts';
-import { createReadiness } from './services/readiness.ts';
 
 /** A client that sends its headers or its whole request slower than this is cut off. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 /** Longer than the usual 60 s of load balancers, so that they never reuse a connection that is about to close. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** While it shuts down, the time for clients on open connections to be told so with their next answer. */
+const LAST_REQUESTS_MS = 250;
 
 export interface RunningApi {
   port: number;
@@ -40,7 +43,11 @@ export async function startApi(config: ApiConfig, logger: Logger): Promise<Runni
     ? await openRateLimitStore(REDIS_URL, RATE_LIMIT_WINDOW_MS, logger)
     : undefined;
   const rateLimitStore = redisStore ?? new MemoryStore();
-  const readiness = createReadiness(queue, store, () => redisStore?.degraded ?? false);
+  // Events are accepted without the store and without Redis; without the queue they are not.
+  const readiness = createReadiness(
+    { queue: () => queue.ping() },
+    { store: () => store.ping(), rateLimit: () => (redisStore ? redisStore.ping() : Promise.resolve()) },
+  );
 
   const ingestion = createIngestion(queue);
   const app = createApp({ config, ingestion, readiness, store, rateLimitStore, logger });
@@ -83,9 +90,14 @@ async function listen(server: Server, port: number): Promise<number> {
 
 /** Takes no new connections and lets every request that was read have its answer. */
 async function closeServer(server: Server): Promise<void> {
-  // A connection that becomes idle after its answer has to go too, or close() would wait for the keep-alive time.
+  // A client that is kept alive learns from its next answer that it has to go. Cut off between two requests, it would
+  // see the second one fail and not know whether it was taken; `close` of node:http does that, hence that of node:net.
+  server.prependListener('request', (_req, res) => res.setHeader('Connection', 'close'));
+  const closed = new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
+  await Promise.race([closed, delay(LAST_REQUESTS_MS, undefined, { ref: false })]);
+  // A connection that becomes idle after its answer has to go too, or closing would wait for the keep-alive time.
   const sweep = setInterval(() => server.closeIdleConnections(), 50);
-  await new Promise((resolve) => server.close(resolve));
+  await closed;
   clearInterval(sweep);
 }
 

@@ -36,7 +36,8 @@ function markInexact(token: string): string {
 function isExact(literal: string): boolean {
   const number = Number(literal);
   if (!Number.isFinite(number)) return false;
-  if (/^-?\d+$/.test(literal)) return BigInt(literal) === BigInt(number);
+  // Of a whole number every digit counts: 2^63 is a double, but one that is written as 9223372036854776000.
+  if (/^-?\d+$/.test(literal)) return String(number) === literal;
   return number !== 0 || !/[1-9]/.test(literal.replace(/[eE].*/, ''));
 }
 

@@ -1,5 +1,5 @@
 import { type RequestHandler } from 'express';
-import { type Readiness } from '../services/readiness.ts';
+import { type Readiness } from '@event-tracker/shared/readiness';
 
 /** 200 for as long as the process lives. */
 export const health: RequestHandler = (_req, res) => {
@@ -9,8 +9,8 @@ export const health: RequestHandler = (_req, res) => {
 /** 200 while events can be accepted; 503 names what is missing. */
 export function ready(readiness: Readiness): RequestHandler {
   return async (_req, res) => {
-    const { ready: isReady, checks } = await readiness.report();
-    if (!isReady) res.set('Retry-After', '1');
-    res.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'unavailable', checks });
+    const report = await readiness.report();
+    if (report.status === 'unavailable') res.set('Retry-After', '1');
+    res.status(report.status === 'ready' ? 200 : 503).json(report);
   };
 }

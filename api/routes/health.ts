@@ -1,7 +1,7 @@
 import { Router } from 'express';
+import { type Readiness } from '@event-tracker/shared/readiness';
 import { health, ready } from '../controllers/health.ts';
 import { methodNotAllowed } from '../middlewares/method-not-allowed.ts';
-import { type Readiness } from '../services/readiness.ts';
 
 export function healthRoutes(readiness: Readiness): Router {
   const router = Router();

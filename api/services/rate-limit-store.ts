@@ -6,6 +6,9 @@ import { type Logger } from '@event-tracker/shared/logger';
 
 /** A request waits no longer than this for Redis; then it is counted in this process. */
 const REDIS_TIMEOUT_MS = 200;
+const TICK_MS = 50;
+/** Commands that a hanging Redis has not answered after this time are forgotten. */
+const COMMAND_TIMEOUT_MS = 2000;
 /** How often a Redis that was away is tried again. */
 const RECOVERY_INTERVAL_MS = 500;
 /** At start, Redis gets this long to answer before this process counts alone. */
@@ -29,7 +32,7 @@ export class RedisRateLimitStore implements Store {
     this.#logger = logger;
     this.#local.init(this.#options);
     this.#redis = new Redis(url, {
-      commandTimeout: REDIS_TIMEOUT_MS,
+      commandTimeout: COMMAND_TIMEOUT_MS,
       connectTimeout: START_TIMEOUT_MS,
       enableAutoPipelining: true,
       // With these two a command fails at once while there is no connection, where the defaults would queue it.
@@ -50,6 +53,11 @@ export class RedisRateLimitStore implements Store {
     return this.#state !== 'shared';
   }
 
+  /** Rejects while requests are counted in this process alone. */
+  ping(): Promise<void> {
+    return this.degraded ? Promise.reject(new Error('Redis does not answer')) : Promise.resolve();
+  }
+
   /** Counts in Redis as soon as it answers; resolves when it does or when it is clear that it does not. */
   async start(): Promise<void> {
     await once(this.#redis, 'ready', { signal: AbortSignal.timeout(START_TIMEOUT_MS) }).catch(
@@ -62,7 +70,7 @@ export class RedisRateLimitStore implements Store {
   async increment(key: string): Promise<ClientRateLimitInfo> {
     if (this.degraded) return this.#local.increment(key);
     try {
-      return await this.#shared.increment(key);
+      return await inTime(this.#shared.increment(key));
     } catch (error) {
       const first = this.#state === 'shared';
       this.#enter('degraded', error);
@@ -113,6 +121,22 @@ export class RedisRateLimitStore implements Store {
       this.#logger.info('requests are limited in Redis, together with the other API processes');
     else this.#logger.warn({ err: error }, 'Redis does not answer: this process limits on its own');
   }
+}
+
+/**
+ * Passes an answer of Redis on, or rejects after `REDIS_TIMEOUT_MS`. ioredis bounds each command, not the request:
+ * behind a pipeline that hangs, the next one waits and would add a bound of its own. The time is taken in ticks, of
+ * which a stall of this process costs one, so that its own slowness is not taken for Redis being away.
+ */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  let ticksLeft = REDIS_TIMEOUT_MS / TICK_MS;
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setInterval(() => {
+      if (--ticksLeft === 0) reject(new Error(`no answer within ${REDIS_TIMEOUT_MS} ms`));
+    }, TICK_MS);
+  });
+  return Promise.race([answer, tooLate]).finally(() => clearInterval(timer));
 }
 
 /** A store that counts in Redis from the first request on, or in this process until Redis is there. */
