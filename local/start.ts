@@ -36,7 +36,7 @@ and read it back:
 
   curl '${url}?userId=user-1'
 
-The data stays in ${path.relative('', dataFolder)}/ when you stop with Ctrl-C.`);
+${engine ? `The database is ${engine.url}/activity_db, collection activities.\n` : ''}The data stays in ${path.relative('', dataFolder)}/ when you stop with Ctrl-C.`);
 }
 
 /** Where queue and store are: on a database that the environment names, otherwise on an engine of our own. */
@@ -59,7 +59,9 @@ async function openEngine(deadline: number): Promise<Service> {
     const [, reason] = /mongod: ([^\n]+?)(?:; mongod ended.*)?$/m.exec((error as Error).message) ?? [];
     const locked = reason?.includes('is in use by') ?? false;
     if (!locked || Date.now() > deadline)
-      throw new Error(reason ?? (error as Error).message, { cause: error });
+      throw new Error((reason ?? (error as Error).message).replace('--dbpath', 'DATA_FOLDER'), {
+        cause: error,
+      });
     await delay(200);
     return openEngine(deadline);
   }

@@ -30,6 +30,14 @@ function visit(value: unknown, path: string[], faults: FieldError[]): void {
       faults.push({ field: path.join('.'), message: `is nested deeper than ${PAYLOAD_DEPTH_MAX} levels` });
       return;
     }
+    if ('$ref' in value && '$id' in value) {
+      // MongoDB's drivers read such an object as a reference to another document, and give it back in another form.
+      faults.push({
+        field: path.join('.'),
+        message: 'must not have keys named $ref and $id beside each other',
+      });
+      return;
+    }
     for (const [key, child] of Object.entries(value)) {
       const message = FORBIDDEN_KEYS.has(key) ? `must not have a key named ${key}` : textFault(key);
       if (message) faults.push({ field: path.join('.'), message });

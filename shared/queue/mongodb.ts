@@ -1,0 +1,186 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { MongoClient, MongoServerError, type Collection } from 'mongodb';
+import { uuidv7 } from 'uuidv7';
+import { ConfigurationError, QueueUnavailable } from '../errors.ts';
+import { type ActivityEvent } from '../event.ts';
+import { type Logger } from '../logger.ts';
+import { durableWriteConcern } from '../mongodb.ts';
+import { encodeMessages } from './message.ts';
+import { MongodbConsumer, OPERATION_TIMEOUT_MS, type StoredMessage } from './mongodb-consumer.ts';
+import {
+  type ConsumeOptions,
+  type Consumer,
+  type MessageHandler,
+  type Queue,
+  type QueueOptions,
+} from './queue.ts';
+import { within } from './within.ts';
+
+const SERVER_SELECTION_TIMEOUT_MS = 2_000;
+/** A hung server is given up after this time. */
+const SOCKET_TIMEOUT_MS = 4_000;
+const CONNECT_RETRY_MS = 500;
+/** A worker that is killed holds its messages back for this time. */
+const LEASE_MS = 10_000;
+/** AuthenticationFailed, Unauthorized, and Atlas's own way of saying the former. */
+const REFUSED_CODES = new Set<unknown>([18, 13, 8000]);
+
+interface Write {
+  messages: StoredMessage[];
+  resolve: () => void;
+  reject: (reason: Error) => void;
+}
+
+/**
+ * Opens a queue in a MongoDB collection, for one machine without a broker. Whoever consumes leases a message for a
+ * time, as in SQS, and deletes it with its verdict. It asks for no sessions, transactions or change streams. The
+ * clocks of its users should agree to within the lease.
+ */
+export async function openMongodbQueue(
+  url: string,
+  options: QueueOptions,
+  logger: Logger,
+  leaseMs = LEASE_MS,
+): Promise<Queue> {
+  const client = createClient(url);
+  const queue = new MongodbQueue(client, options, logger, leaseMs);
+  try {
+    await within(OPERATION_TIMEOUT_MS, queue.connect());
+  } catch (error) {
+    if (error instanceof MongoServerError && REFUSED_CODES.has(error.code)) {
+      await client.close();
+      throw new ConfigurationError(`QUEUE_URL: MongoDB refuses the user or the password (${error.message})`);
+    }
+    logger.warn({ reason: (error as Error).message }, 'MongoDB queue cannot be reached; trying again');
+    void queue.connectLater();
+  }
+  return queue;
+}
+
+function createClient(url: string): MongoClient {
+  try {
+    return new MongoClient(url, {
+      serverSelectionTimeoutMS: SERVER_SELECTION_TIMEOUT_MS,
+      connectTimeoutMS: SOCKET_TIMEOUT_MS,
+      socketTimeoutMS: SOCKET_TIMEOUT_MS,
+    });
+  } catch {
+    // The driver's message may repeat what is in the URL.
+    throw new ConfigurationError(
+      'QUEUE_URL: is not a MongoDB URL with known options; write special characters in the user name or password as %40 and so on',
+    );
+  }
+}
+
+class MongodbQueue implements Queue {
+  readonly #client: MongoClient;
+  readonly #messages: Collection<StoredMessage>;
+  readonly #options: QueueOptions;
+  readonly #logger: Logger;
+  readonly #leaseMs: number;
+  readonly #closed = new AbortController();
+  #durable: ReturnType<typeof durableWriteConcern> | undefined;
+  #waiting: Write[] = [];
+  #writing: Promise<void> | undefined;
+  /** Counts messages until their write has ended, also when their publish has timed out. */
+  #unconfirmed = 0;
+
+  constructor(client: MongoClient, options: QueueOptions, logger: Logger, leaseMs: number) {
+    this.#client = client;
+    this.#messages = client.db().collection<StoredMessage>(options.name);
+    this.#options = options;
+    this.#logger = logger;
+    this.#leaseMs = leaseMs;
+  }
+
+  async connect(): Promise<void> {
+    await this.#client.connect();
+    await this.#messages.createIndex({ visibleAt: -1, _id: 1 });
+  }
+
+  /** The driver reconnects by itself only once it has been connected. */
+  async connectLater(): Promise<void> {
+    const { signal } = this.#closed;
+    while (!signal.aborted) {
+      try {
+        await delay(CONNECT_RETRY_MS, undefined, { signal });
+        await within(OPERATION_TIMEOUT_MS, this.connect());
+        return this.#logger.info('MongoDB queue connected');
+      } catch (error) {
+        this.#logger.debug({ reason: (error as Error).message }, 'MongoDB queue cannot be reached');
+      }
+    }
+  }
+
+  async publish(events: readonly ActivityEvent[]): Promise<void> {
+    if (this.#closed.signal.aborted) throw new QueueUnavailable('closed');
+    const { inFlightMax, publishTimeoutMs } = this.#options;
+    // A UUIDv7 is greater than the one before it: the order of publishing is the order of the ids.
+    if (events.length === 0) return;
+    const messages = encodeMessages(events).map((body): StoredMessage => ({
+      _id: uuidv7(),
+      body,
+      visibleAt: 0,
+      attempts: 0,
+    }));
+    if (this.#unconfirmed + messages.length > inFlightMax) {
+      throw new QueueUnavailable(`${this.#unconfirmed} messages are in flight already`);
+    }
+    this.#unconfirmed += messages.length;
+    const written = new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ messages, resolve, reject });
+    });
+    this.#writing ??= this.#write();
+    await within(publishTimeoutMs, written);
+  }
+
+  /**
+   * One insert at a time carries everything that was published during the one before: a wait for the journal is
+   * shared, and messages never become visible out of order.
+   */
+  async #write(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const writes = this.#waiting;
+      this.#waiting = [];
+      const messages = writes.flatMap((write) => write.messages);
+      try {
+        this.#durable ??= durableWriteConcern(await this.#client.db('admin').command({ hello: 1 }));
+        const insert = this.#messages.insertMany(messages, {
+          writeConcern: this.#durable,
+        });
+        await within(OPERATION_TIMEOUT_MS, insert);
+        for (const { resolve } of writes) resolve();
+      } catch (error) {
+        const fault = new QueueUnavailable((error as Error).message);
+        for (const { reject } of writes) reject(fault);
+      }
+      this.#unconfirmed -= messages.length;
+    }
+    this.#writing = undefined;
+  }
+
+  consume(handle: MessageHandler, options: ConsumeOptions): Promise<Consumer> {
+    return Promise.resolve(new MongodbConsumer(this.#messages, handle, options, this.#logger, this.#leaseMs));
+  }
+
+  async ping(): Promise<void> {
+    await this.#answer(this.#client.db().command({ ping: 1 }));
+  }
+
+  depth(): Promise<number> {
+    return this.#answer(this.#messages.countDocuments({ visibleAt: { $lte: Date.now() } }));
+  }
+
+  async #answer<T>(operation: Promise<T>): Promise<T> {
+    const answer = operation.catch(({ message }: Error) => {
+      throw new QueueUnavailable(message);
+    });
+    return within(this.#options.publishTimeoutMs, answer);
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await within(this.#options.publishTimeoutMs, Promise.resolve(this.#writing)).catch(() => undefined);
+    await this.#client.close();
+  }
+}

@@ -1,0 +1,187 @@
+import { type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib';
+import { type Logger } from '../logger.ts';
+import { type ConsumeOptions, type MessageHandler, type Verdict } from './queue.ts';
+import { within } from './within.ts';
+
+const STOP_TIMEOUT_MS = 2_000;
+
+/** A consumer that is started again, on a channel of its own, on each new connection. */
+export class RabbitmqConsumer {
+  readonly #queue: string;
+  readonly #handle: MessageHandler;
+  readonly #options: ConsumeOptions;
+  readonly #logger: Logger;
+  readonly #lost: (model: ChannelModel, reason?: string) => void;
+  readonly #running = new Set<Promise<void>>();
+  #model: ChannelModel | undefined;
+  #subscription: { channel: Channel; deliveries: Deliveries; consumerTag: string } | undefined;
+  #stopped = false;
+
+  constructor(
+    queue: string,
+    handle: MessageHandler,
+    options: ConsumeOptions,
+    logger: Logger,
+    lost: (model: ChannelModel, reason?: string) => void,
+  ) {
+    this.#queue = queue;
+    this.#handle = handle;
+    this.#options = options;
+    this.#logger = logger;
+    this.#lost = lost;
+  }
+
+  /** Starts consuming on a connection; the second call for the same one does nothing. */
+  async start(model: ChannelModel): Promise<void> {
+    if (this.#model === model || this.#stopped) return;
+    this.#model = model;
+    const channel = await model.createChannel();
+    const deliveries = new Deliveries(channel, this.#options.retryDelayMs);
+    channel.on('error', ({ message }) => this.#logger.warn({ reason: message }, 'RabbitMQ closed a channel'));
+    channel.on('close', () => {
+      deliveries.drop();
+      if (!this.#stopped) this.#lost(model);
+    });
+    await channel.prefetch(this.#options.prefetch);
+    const { consumerTag } = await channel.consume(this.#queue, (delivery) => {
+      if (delivery === null) this.#lost(model, 'consumer cancelled by the broker');
+      else this.#receive(delivery, deliveries);
+    });
+    this.#subscription = { channel, deliveries, consumerTag };
+    if (this.#stopped) await this.#end();
+  }
+
+  #receive(delivery: ConsumeMessage, deliveries: Deliveries): void {
+    if (this.#stopped) return deliveries.giveBack(delivery);
+    const running = this.#decide(delivery).then((verdict) => {
+      this.#running.delete(running);
+      deliveries.settle(delivery, verdict);
+    });
+    this.#running.add(running);
+  }
+
+  async #decide(delivery: ConsumeMessage): Promise<Verdict> {
+    try {
+      return await this.#handle({
+        body: delivery.content,
+        attempts: attempts(delivery),
+        redelivered: delivery.fields.redelivered,
+      });
+    } catch (error) {
+      this.#logger.error({ err: error }, 'message handler failed; the message is retried');
+      return 'retry';
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    const { channel, deliveries, consumerTag } = this.#subscription ?? {};
+    // Each call may find the channel closed already, or a broker that does not answer: it then delivers again.
+    if (channel && consumerTag)
+      await within(STOP_TIMEOUT_MS, channel.cancel(consumerTag)).catch(() => undefined);
+    deliveries?.stopDelaying();
+    await Promise.all(this.#running);
+    deliveries?.flush();
+    // The broker reads a channel in order: once it has closed it, it has taken every verdict.
+    if (channel) await within(STOP_TIMEOUT_MS, channel.close()).catch(() => undefined);
+  }
+}
+
+/** Quorum queues count deliveries; classic queues only tell a first one from later ones. */
+function attempts({ fields, properties }: ConsumeMessage): number {
+  const earlier: unknown = properties.headers?.['x-delivery-count'];
+  return Math.max(typeof earlier === 'number' ? earlier + 1 : 1, fields.redelivered ? 2 : 1);
+}
+
+/**
+ * Sends the verdicts over the deliveries of one channel. Acks are kept to the end of the event loop's turn; then one
+ * frame acknowledges all up to the first undecided delivery, and those behind it get a frame each.
+ */
+class Deliveries {
+  readonly #channel: Channel;
+  readonly #retryDelayMs: number;
+  readonly #delayed = new Map<ConsumeMessage, NodeJS.Timeout>();
+  /** Delivery tags count 1, 2, 3... on each channel; everything below this one is decided. */
+  #undecided = 1;
+  /** What is decided from there on. */
+  readonly #decided = new Set<number>();
+  #acks: ConsumeMessage[] = [];
+  #delaying = true;
+  #dropped = false;
+
+  constructor(channel: Channel, retryDelayMs: number) {
+    this.#channel = channel;
+    this.#retryDelayMs = retryDelayMs;
+  }
+
+  settle(delivery: ConsumeMessage, verdict: Verdict): void {
+    if (this.#dropped) return;
+    if (verdict === 'ack') this.#ack(delivery);
+    else if (verdict === 'dead') this.#nack(delivery, false);
+    else if (!this.#delaying) this.giveBack(delivery);
+    else {
+      const timer = setTimeout(() => this.giveBack(delivery), this.#retryDelayMs);
+      this.#delayed.set(delivery, timer);
+    }
+  }
+
+  giveBack(delivery: ConsumeMessage): void {
+    this.#delayed.delete(delivery);
+    this.#nack(delivery, true);
+  }
+
+  /** Gives back at once what waits for its retry, and from now on everything that is to be retried. */
+  stopDelaying(): void {
+    this.#delaying = false;
+    for (const [delivery, timer] of this.#delayed) {
+      clearTimeout(timer);
+      this.giveBack(delivery);
+    }
+  }
+
+  /** Sends nothing any more: the channel is closed, and the broker delivers again what was not decided. */
+  drop(): void {
+    this.#dropped = true;
+    for (const timer of this.#delayed.values()) clearTimeout(timer);
+    this.#delayed.clear();
+  }
+
+  #ack(delivery: ConsumeMessage): void {
+    if (this.#acks.length === 0) setImmediate(() => this.flush());
+    this.#acks.push(delivery);
+    this.#decided.add(delivery.fields.deliveryTag);
+  }
+
+  #nack(delivery: ConsumeMessage, requeue: boolean): void {
+    this.#decided.add(delivery.fields.deliveryTag);
+    this.#send(() => this.#channel.nack(delivery, false, requeue));
+  }
+
+  flush(): void {
+    const acks = this.#acks;
+    this.#acks = [];
+    while (this.#decided.delete(this.#undecided)) this.#undecided++;
+    // `multiple` must name a delivery that is still unacknowledged: the latest of this flush, never an earlier nack.
+    let last: ConsumeMessage | undefined;
+    for (const delivery of acks) {
+      if (delivery.fields.deliveryTag >= this.#undecided) this.#send(() => this.#channel.ack(delivery));
+      else if (!last || last.fields.deliveryTag < delivery.fields.deliveryTag) last = delivery;
+    }
+    const latest = last;
+    if (latest) this.#send(() => this.#channel.ack(latest, true));
+  }
+
+  #send(verdict: () => void): void {
+    if (this.#dropped) return;
+    try {
+      verdict();
+    } catch {
+      // amqplib throws between the start and the end of a connection's closing.
+      this.drop();
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type ActivityEvent } from '../event.ts';
+import { createLogger } from '../logger.ts';
+import { type Message, type Queue, type QueueOptions } from '../queue/queue.ts';
+
+export const logger = createLogger('test', 'silent');
+
+export const queueOptions: QueueOptions = {
+  name: 'user_activities',
+  type: 'default',
+  inFlightMax: 1_000,
+  publishTimeoutMs: 10_000,
+};
+
+export function makeEvent(eventId: number | string, payload: Record<string, unknown> = {}): ActivityEvent {
+  return {
+    eventId: String(eventId),
+    userId: 'user-1',
+    eventType: 'page_view',
+    timestamp: '2023-10-27T10:00:00.000Z',
+    payload,
+    source: 'activities',
+    receivedAt: '2023-10-27T10:00:01.000Z',
+    requestId: null,
+    ip: null,
+    userAgent: null,
+  };
+}
+
+export function range(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index);
+}
+
+/** The ids of the events that a message carries. */
+export function eventIds({ body }: Pick<Message, 'body'>): string[] {
+  const events = JSON.parse(body.toString()) as ActivityEvent | ActivityEvent[];
+  return [events].flat().map(({ eventId }) => eventId);
+}
+
+/** Waits for a condition; what bounds the wait is the test's own timeout. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await delay(5);
+}
+
+/** Publishes again until it succeeds, as a client would that was answered 503. */
+export async function publishAgain(queue: Queue, event: ActivityEvent): Promise<void> {
+  const published = () =>
+    queue.publish([event]).then(
+      () => true,
+      () => false,
+    );
+  await until(published);
+}
