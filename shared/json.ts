@@ -37,7 +37,7 @@ function isExact(literal: string): boolean {
   const number = Number(literal);
   if (!Number.isFinite(number)) return false;
   // Of a whole number every digit counts: 2^63 is a double, but one that is written as 9223372036854776000.
-  if (/^-?\d+$/.test(literal)) return String(number) === literal;
+  if (/^-?\d+$/.test(literal)) return String(number) === literal || literal === '-0';
   return number !== 0 || !/[1-9]/.test(literal.replace(/[eE].*/, ''));
 }
 

@@ -43,7 +43,7 @@ export class MongodbConsumer implements Consumer {
   readonly #held = new Set<string>();
   readonly #running = new Set<Promise<void>>();
   readonly #loop: Promise<void>;
-  #decided = new Map<string, Verdict>();
+  readonly #decided = new Map<string, Verdict>();
   #renewedAt = 0;
   #failing = false;
   #stopped = false;

@@ -114,9 +114,9 @@ class MongodbQueue implements Queue {
 
   async publish(events: readonly ActivityEvent[]): Promise<void> {
     if (this.#closed.signal.aborted) throw new QueueUnavailable('closed');
+    if (events.length === 0) return;
     const { inFlightMax, publishTimeoutMs } = this.#options;
     // A UUIDv7 is greater than the one before it: the order of publishing is the order of the ids.
-    if (events.length === 0) return;
     const messages = encodeMessages(events).map((body): StoredMessage => ({
       _id: uuidv7(),
       body,
@@ -144,11 +144,7 @@ class MongodbQueue implements Queue {
       this.#waiting = [];
       const messages = writes.flatMap((write) => write.messages);
       try {
-        this.#durable ??= durableWriteConcern(await this.#client.db('admin').command({ hello: 1 }));
-        const insert = this.#messages.insertMany(messages, {
-          writeConcern: this.#durable,
-        });
-        await within(OPERATION_TIMEOUT_MS, insert);
+        await within(OPERATION_TIMEOUT_MS, this.#insert(messages));
         for (const { resolve } of writes) resolve();
       } catch (error) {
         const fault = new QueueUnavailable((error as Error).message);
@@ -157,6 +153,11 @@ class MongodbQueue implements Queue {
       this.#unconfirmed -= messages.length;
     }
     this.#writing = undefined;
+  }
+
+  async #insert(messages: StoredMessage[]): Promise<void> {
+    this.#durable ??= durableWriteConcern(await this.#client.db('admin').command({ hello: 1 }));
+    await this.#messages.insertMany(messages, { writeConcern: this.#durable });
   }
 
   consume(handle: MessageHandler, options: ConsumeOptions): Promise<Consumer> {

@@ -20,7 +20,7 @@ export type MessageHandler = (message: Message) => Promise<Verdict>;
 export interface ConsumeOptions {
   /** Messages that may be delivered and not yet decided over. */
   prefetch: number;
-  /** A `retry` message comes back no sooner than this. */
+  /** A `retry` message comes back no sooner than this, unless its consumer or connection ends before. */
   retryDelayMs: number;
 }
 

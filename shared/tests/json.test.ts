@@ -1,0 +1,123 @@
+import { inexactNumber, parseJson, stringifyJson } from '../json.ts';
+
+const parse = (text: string) => parseJson(Buffer.from(text));
+
+/** A digit run that no double is meant for; it makes `parseJson` look at the numbers of the whole text. */
+const suspicious = '"0123456789012345"';
+
+describe('parseJson', () => {
+  test.each([
+    'null',
+    'true',
+    '""',
+    '0',
+    '-1.5',
+    '1e3',
+    '[]',
+    '{"a":[1,{"b":"c"}]}',
+    ' \t\r\n{"a" : 1 , "b":[ ] }\n',
+    String.raw`{"escaped \" \\ \/ \b \n \u00e9 \ud83d\ude00":"\"1234567890123456789\" \\"}`,
+    String.raw`["\\",12345,"\\\"",-67]`,
+    `{"1234567890123456789":"9007199254740993"}`,
+    `["order 12345678901234567890, 1e400", 5]`,
+    `["ends with a backslash \\\\", 9007199254740991, ${suspicious}]`,
+    `[${suspicious}, 9007199254740991, -9007199254740991, 9007199254740992]`,
+    `[${suspicious}, 0, -0, 0.0, -0.0, 0e0, 0e999, 0.0e-999]`,
+    `[${suspicious}, 1e3, 1E+3, 1e-3, 1.5e300, 1.7976931348623157e308, 5e-324]`,
+    `[${suspicious}, 3.141592653589793238462643383279]`,
+    `[${suspicious}, true, false, null, "", [], {}]`,
+  ])('%s is what JSON.parse makes of it', (text) => {
+    expect(parse(text)).toEqual(JSON.parse(text));
+  });
+
+  test.each([
+    '9007199254740993',
+    '-9007199254740993',
+    '9223372036854775807',
+    '9223372036854775808',
+    '12345678901234567890',
+    '1e400',
+    '-1e400',
+    '1E+400',
+    '1e-400',
+    '-1.5e-400',
+    '1.8e308',
+    '1'.repeat(400),
+    `0.${'0'.repeat(400)}1`,
+  ])('%s is marked as no exact number, wherever it stands', (literal) => {
+    for (const value of [parse(literal), ...(parse(`[${literal}, ${literal} ]`) as unknown[])]) {
+      expect(typeof value).toBe('string');
+      expect(inexactNumber(value as string)).toBe(literal);
+    }
+    const nested = parse(`{"${literal}":{"a":"${literal}","b":${literal}}}`) as Record<string, unknown>;
+    expect(Object.keys(nested)).toEqual([literal]);
+    const { a, b } = nested[literal] as { a: string; b: string };
+    expect(a).toBe(literal);
+    expect(inexactNumber(b)).toBe(literal);
+  });
+
+  test.each([
+    '',
+    ' ',
+    '{',
+    '{"a":1,}',
+    "{'a':1}",
+    '[1,2',
+    '"open',
+    'undefined',
+    'NaN',
+    '01',
+    '+1',
+    '1.',
+    '.5',
+    '1 2',
+    '{"a":1}}',
+    '"line\nbreak"',
+    '012345678901234567890',
+    '[12345678901234567890,]',
+  ])('%j is not JSON', (text) => {
+    expect(() => parse(text)).toThrow(SyntaxError);
+  });
+
+  test.each([
+    [0x22, 0xff, 0x22],
+    [0x22, 0xc3, 0x22],
+    [0x22, 0xc0, 0xaf, 0x22],
+    [0x22, 0xed, 0xa0, 0x80, 0x22],
+    [0x22, 0xf4, 0x90, 0x80, 0x80, 0x22],
+    [0xff, 0xfe, 0x22, 0x00, 0x22, 0x00],
+  ])('bytes that are not UTF-8 are not decoded to something else (%#)', (...bytes) => {
+    expect(() => parseJson(Uint8Array.from(bytes))).toThrow('encoded data was not valid');
+  });
+
+  test('a byte order mark is passed over', () => {
+    expect(parseJson(Buffer.from('\ufeff{"a":1}'))).toEqual({ a: 1 });
+  });
+
+  test('texts made to be slow to scan take linear time', () => {
+    const size = 2_000_000;
+    parse(`["${'\\\\'.repeat(size)}", ${suspicious}]`);
+    parse(`[${'1234567890123456,'.repeat(size / 20)}1]`);
+    expect(() => parse(`"${'\\"'.repeat(size)}`)).toThrow(SyntaxError);
+    expect(() => parse('9'.repeat(size) + 'x')).toThrow(SyntaxError);
+  });
+});
+
+describe('inexactNumber', () => {
+  test.each(['', '1', '9007199254740993', 'text', '\0', '\0text', '\0 1', '\x001e', '\x001\n', '1\0'])(
+    '%j stands for itself',
+    (text) => {
+      expect(inexactNumber(text)).toBeUndefined();
+    },
+  );
+});
+
+describe('stringifyJson', () => {
+  test.each([
+    '[9223372036854775808,-1e400,1.5e-400]',
+    '{"a":{"b":9007199254740993},"c":"9007199254740993"}',
+    `["text","1e400",1,null]`,
+  ])('%s comes back as it was', (text) => {
+    expect(stringifyJson(parse(text))).toBe(text);
+  });
+});

@@ -1,0 +1,312 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect, type Channel, type ChannelModel } from 'amqplib';
+import { describeWith, serviceUrl, uniqueName } from '../../tools/services/in-tests.ts';
+import { startRabbitmq, type Rabbitmq } from '../../tools/services/rabbitmq.ts';
+import { ConfigurationError, QueueUnavailable } from '../errors.ts';
+import { type Message, type Queue, type QueueOptions, type Verdict } from '../queue/queue.ts';
+import { openRabbitmqQueue } from '../queue/rabbitmq.ts';
+import { eventIds, logger, makeEvent, publishAgain, queueOptions, range, until } from './queue-fixture.ts';
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
+
+// Brokers are started and rabbitmqctl runs, which takes seconds, and many more on a machine that is busy.
+jest.setTimeout(180_000);
+
+const consuming = { prefetch: 100, retryDelayMs: 100 };
+
+/** Another program's connection, made with amqplib alone. */
+async function openForeign(url: string): Promise<{ connection: ChannelModel; channel: Channel }> {
+  const connection = await connect(url);
+  connection.on('error', () => undefined);
+  return { connection, channel: await connection.createChannel() };
+}
+
+describeWith('rabbitmq', 'rabbitmq queue beside other programs', () => {
+  let name: string;
+  let proxy: TcpProxy;
+  let foreign: Awaited<ReturnType<typeof openForeign>>;
+  let opened: Queue[];
+
+  async function open(options: Partial<QueueOptions> = {}): Promise<Queue> {
+    const queue = await openRabbitmqQueue(proxy.url, { ...queueOptions, name, ...options }, logger);
+    opened.push(queue);
+    return queue;
+  }
+
+  beforeEach(async () => {
+    opened = [];
+    name = uniqueName('rabbitmq');
+    proxy = await startTcpProxy(serviceUrl('rabbitmq'));
+    foreign = await openForeign(serviceUrl('rabbitmq'));
+  });
+  afterEach(async () => {
+    await Promise.all(opened.map((queue) => queue.close()));
+    await foreign.channel.deleteQueue(name);
+    await foreign.connection.close();
+    await proxy.close();
+  });
+
+  test('declares the queue as a program does that asks for nothing but a durable one', async () => {
+    await open();
+    await foreign.channel.assertQueue(name, { durable: true });
+    await foreign.channel.deleteQueue(name);
+    await foreign.channel.assertQueue(name, { durable: true });
+    await open();
+  });
+
+  test('publishes persistent JSON messages with an id', async () => {
+    const queue = await open();
+    await queue.publish([makeEvent(1)]);
+    const message = await foreign.channel.get(name, { noAck: true });
+    expect(message).toMatchObject({
+      properties: {
+        deliveryMode: 2,
+        contentType: 'application/json',
+        messageId: expect.any(String) as unknown,
+      },
+    });
+  });
+
+  test('delivers what anyone has published as it is', async () => {
+    const queue = await open();
+    const bodies = [Buffer.from('not JSON'), Buffer.alloc(0), Buffer.from([0xff, 0xfe, 0x00])];
+    for (const body of bodies) foreign.channel.sendToQueue(name, body);
+    const messages: Message[] = [];
+    const consumer = await queue.consume((message) => {
+      messages.push(message);
+      return Promise.resolve('ack');
+    }, consuming);
+    await until(() => messages.length >= bodies.length);
+    await consumer.stop();
+    expect(messages.map(({ body }) => body)).toEqual(bodies);
+  });
+
+  test('a publish to a queue that was deleted rejects; then the queue is there again', async () => {
+    const queue = await open();
+    await foreign.channel.deleteQueue(name);
+    await expect(queue.publish([makeEvent(1)])).rejects.toThrow(QueueUnavailable);
+    await publishAgain(queue, makeEvent(2));
+    const message = await foreign.channel.get(name, { noAck: true });
+    expect(message && eventIds({ body: message.content })).toEqual(['2']);
+    await foreign.channel.assertQueue(name, { durable: true });
+  });
+
+  test('asking for the depth of a deleted queue rejects, and has it declared again', async () => {
+    const queue = await open();
+    await foreign.channel.deleteQueue(name);
+    await expect(queue.depth()).rejects.toThrow(QueueUnavailable);
+    await publishAgain(queue, makeEvent(1));
+    expect(await queue.depth()).toBe(1);
+  });
+
+  test('a consumer that was cancelled because the queue was deleted consumes again', async () => {
+    const queue = await open();
+    const ids: string[] = [];
+    const consumer = await queue.consume((message) => {
+      ids.push(...eventIds(message));
+      return Promise.resolve('ack');
+    }, consuming);
+    for (const id of ['1', '2', '3']) {
+      await publishAgain(queue, makeEvent(id));
+      await until(() => ids.includes(id));
+      await foreign.channel.deleteQueue(name);
+    }
+    await consumer.stop();
+  });
+
+  test('verdicts over deliveries of a lost connection are dropped', async () => {
+    const queue = await open();
+    await Promise.all(range(3).map((id) => queue.publish([makeEvent(id)])));
+    const decide: ((verdict: Verdict) => void)[] = [];
+    const messages: Message[] = [];
+    const consumer = await queue.consume((message) => {
+      messages.push(message);
+      if (message.redelivered) return Promise.resolve('ack');
+      return new Promise((resolve) => decide.push(resolve));
+    }, consuming);
+    await until(() => messages.length >= 3);
+    await proxy.cut();
+    decide[0]?.('ack');
+    await proxy.restore();
+    await until(() => messages.length >= 6);
+    decide[1]?.('ack');
+    decide[2]?.('retry');
+    await delay(2 * consuming.retryDelayMs);
+    await consumer.stop();
+    expect(messages).toHaveLength(6);
+    expect(await queue.depth()).toBe(0);
+  });
+
+  test('a message that waits for its retry goes back at once when its consumer stops', async () => {
+    const queue = await open();
+    await queue.publish([makeEvent(1)]);
+    let decided = false;
+    const first = await queue.consume(
+      () => {
+        decided = true;
+        return Promise.resolve('retry');
+      },
+      { ...consuming, retryDelayMs: 600_000 },
+    );
+    await until(() => decided);
+    await first.stop();
+    expect(await queue.depth()).toBe(1);
+  });
+
+  test.each([
+    ['a queue of another type', { durable: true, arguments: { 'x-queue-type': 'quorum' } }],
+    ['a queue that does not survive a restart', { durable: false }],
+  ])('%s is a configuration error that says what to do', async (_, declaration) => {
+    await foreign.channel.assertQueue(name, declaration);
+    const error: unknown = await open().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as Error).message).toMatch(/^QUEUE_TYPE: /);
+    expect((error as Error).message).toContain(name);
+    expect((error as Error).message).not.toContain('\n');
+  });
+
+  test('a queue that gets other properties meanwhile is tried again until it fits', async () => {
+    const queue = await open();
+    await proxy.cut();
+    await foreign.channel.deleteQueue(name);
+    await foreign.channel.assertQueue(name, { durable: true, maxLength: 7 });
+    await proxy.restore();
+    await delay(1_000);
+    await expect(queue.publish([makeEvent(1)])).rejects.toThrow(QueueUnavailable);
+    await foreign.channel.deleteQueue(name);
+    await publishAgain(queue, makeEvent(2));
+  });
+
+  test.each([
+    ['a wrong password', (url: string) => url.replace('guest:guest', 'guest:s3cr%40t')],
+    ['an unknown user', (url: string) => url.replace('guest:guest', 'nobody:s3cr%40t')],
+    ['a missing virtual host', (url: string) => `${url}/missing`],
+    ['a URL that is none', (url: string) => url.replace('guest:guest', 'guest:s3cr#t')],
+  ])('%s is a configuration error without the secret in it', async (_, change) => {
+    const error: unknown = await openRabbitmqQueue(
+      change(proxy.url),
+      { ...queueOptions, name },
+      logger,
+    ).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as Error).message).toMatch(/^QUEUE_URL or RABBITMQ_URL: /);
+    expect((error as Error).message).not.toMatch(/s3cr|\n/);
+  });
+
+  test('a host that has no name yet is tried again', async () => {
+    const url = 'amqp://guest:guest@host.invalid';
+    const queue = await openRabbitmqQueue(url, { ...queueOptions, name }, logger);
+    await expect(queue.ping()).rejects.toThrow(QueueUnavailable);
+    await queue.close();
+  });
+});
+
+describeWith('rabbitmq', 'rabbitmq queue and a broker in trouble', () => {
+  let broker: Rabbitmq;
+  let queue: Queue;
+  let name: string;
+
+  async function open(url = broker.url, options: Partial<QueueOptions> = {}): Promise<void> {
+    queue = await openRabbitmqQueue(url, { ...queueOptions, name, ...options }, logger);
+  }
+
+  beforeAll(async () => {
+    broker = await startRabbitmq();
+  });
+  afterAll(() => broker.stop());
+  beforeEach(() => {
+    name = uniqueName('trouble');
+  });
+  afterEach(() => queue.close());
+
+  test('a message that is dead goes to the dead-letter exchange of the operator', async () => {
+    await broker.ctl('set_policy', 'dead', '.*', '{"dead-letter-exchange":"dead"}', '--apply-to', 'queues');
+    const { connection, channel } = await openForeign(broker.url);
+    await channel.assertExchange('dead', 'fanout');
+    await channel.assertQueue('letters');
+    await channel.bindQueue('letters', 'dead', '');
+    await open();
+    await queue.publish([makeEvent(1)]);
+    const consumer = await queue.consume(() => Promise.resolve('dead'), consuming);
+    await until(async () => (await channel.checkQueue('letters')).messageCount > 0);
+    await consumer.stop();
+    await connection.close();
+    await broker.ctl('clear_policy', 'dead');
+  });
+
+  test('a broker that is killed loses nothing it had confirmed', async () => {
+    await open();
+    const received = new Set<string>();
+    const consumer = await queue.consume((message) => {
+      for (const id of eventIds(message)) received.add(id);
+      // Some messages wait in the queue and some are undecided whenever the broker is killed.
+      return delay(20).then(() => 'ack');
+    }, { ...consuming, prefetch: 10 }); // prettier-ignore
+    const confirmed: string[] = [];
+    let publishing = true;
+    const publishers = range(20).map(async (publisher) => {
+      for (let count = 0; publishing; count++) {
+        const id = `${publisher}-${count}`;
+        const published = await queue.publish([makeEvent(id)]).then(
+          () => true,
+          () => false,
+        );
+        if (published) confirmed.push(id);
+        await delay(10);
+      }
+    });
+    await until(() => confirmed.length >= 200);
+    await broker.kill();
+    const before = confirmed.length;
+    await broker.restart();
+    await until(() => confirmed.length >= before + 200);
+    publishing = false;
+    await Promise.all(publishers);
+    await until(() => confirmed.every((id) => received.has(id)));
+    await consumer.stop();
+  });
+
+  test('a broker that is down at the start is used once it is up', async () => {
+    await broker.kill();
+    await open();
+    await expect(queue.publish([makeEvent(1)])).rejects.toThrow(QueueUnavailable);
+    await broker.restart();
+    await publishAgain(queue, makeEvent(2));
+  });
+
+  test('a broker that hangs is noticed by its heartbeat', async () => {
+    await open(`${broker.url}?heartbeat=1`, { publishTimeoutMs: 200 });
+    broker.pause();
+    try {
+      await expect(queue.publish([makeEvent(1)])).rejects.toThrow('no confirm within 200 ms');
+      const fault = () => queue.ping().catch(({ message }: Error) => message);
+      await until(async () => (await fault()) === 'RabbitMQ is not connected');
+    } finally {
+      broker.resume();
+    }
+    await publishAgain(queue, makeEvent(2));
+  });
+
+  test('a broker with a resource alarm takes nothing until it is over', async () => {
+    await open(broker.url, { publishTimeoutMs: 500 });
+    await broker.ctl('set_vm_memory_high_watermark', '0.0000001');
+    // The broker tells a connection of its alarm when it first publishes.
+    const fault = () => queue.publish([makeEvent(1)]).catch(({ message }: Error) => message);
+    await until(async () => ((await fault()) ?? '').includes('resource alarm'));
+    await expect(queue.ping()).rejects.toThrow('resource alarm');
+    await broker.ctl('set_vm_memory_high_watermark', '0.4');
+    await publishAgain(queue, makeEvent(2));
+    await queue.ping();
+  });
+
+  test('a queue is closed in time while the broker hangs', async () => {
+    await open(`${broker.url}?heartbeat=1`, { publishTimeoutMs: 200 });
+    const consumer = await queue.consume(() => Promise.resolve('ack'), consuming);
+    broker.pause();
+    try {
+      await consumer.stop();
+      await queue.close();
+    } finally {
+      broker.resume();
+    }
+  });
+});
