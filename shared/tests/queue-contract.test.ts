@@ -101,7 +101,10 @@ function contract(driver: Driver): void {
   let queue: Queue;
   let opened: Queue[];
   const consuming = { prefetch: 100, retryDelayMs: 100 };
-  const durableTest = driver.durable ? test : test.skip;
+  // What only a queue behind a network can be tested for; for the others there is no such test.
+  const durableTest: (name: string, body: () => Promise<void>) => void = driver.durable
+    ? test
+    : () => undefined;
 
   async function open(options?: Partial<QueueOptions>): Promise<Queue> {
     const another = await fixture.open(options);
