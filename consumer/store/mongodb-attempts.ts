@@ -3,6 +3,9 @@ import { deliveryAttemptsSchema, type DeliveryAttemptsDocument } from '../models
 import { type MongodbConnection } from './mongodb-connection.ts';
 import { type AttemptStore } from './store.ts';
 
+/** Counts outlive a worker, which is what they are for. One that a crash of the database takes costs one attempt more. */
+const UNJOURNALED = { writeConcern: { w: 1 } } as const;
+
 /** The part of the store that counts attempts, and the model whose index lets old ones go. */
 export function createMongodbAttempts(
   connection: Connection,
@@ -27,11 +30,11 @@ export function createMongodbAttempts(
       if (keys.length === 0) return;
       const update = { $inc: { attempts: 1 }, $set: { countedAt: new Date() } };
       const updates = keys.map((key) => ({ updateOne: { filter: { _id: key }, update, upsert: true } }));
-      await call((durable) => collection.bulkWrite(updates, { ordered: false, ...durable }));
+      await call(() => collection.bulkWrite(updates, { ordered: false, ...UNJOURNALED }));
     },
 
     async forgetAttempts(keys) {
-      await call((durable) => model.deleteMany({ _id: { $in: keys } }, durable));
+      await call(() => model.deleteMany({ _id: { $in: keys } }, UNJOURNALED));
     },
   };
   return { model, calls };

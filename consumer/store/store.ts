@@ -128,7 +128,7 @@ export interface AttemptStore {
  * Drivers promise:
  * - `save` is idempotent on the event id, without a time window, also for the same id twice in one call, and when
  *   several workers save the same event at once. One bad event never keeps its neighbours from being stored.
- * - When `save`, `recordDead`, `deleteDead` or `countAttempts` resolves, the data survives a crash of the database.
+ * - When `save`, `recordDead` or `deleteDead` resolves, the data survives a crash of the database.
  * - A passing fault (away, restarting, no primary, out of disk) rejects with StoreUnavailable within `timeoutMs`;
  *   part of the events may then be stored, and saving all of them again is harmless.
  */
