@@ -9,12 +9,15 @@ import { notFound } from './middlewares/not-found.ts';
 import { type RateLimitStore, rateLimiter } from './middlewares/rate-limit.ts';
 import { requestId } from './middlewares/request-id.ts';
 import { activityRoutes } from './routes/activities.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { healthRoutes } from './routes/health.ts';
+import { type DeadLetters } from './services/dead-letters.ts';
 import { type Ingestion } from './services/ingestion.ts';
 
 export interface AppParts {
   config: ApiConfig;
   ingestion: Ingestion;
+  deadLetters: DeadLetters;
   readiness: Readiness;
   store: Store;
   rateLimitStore: RateLimitStore;
@@ -25,6 +28,7 @@ export interface AppParts {
 export function createApp({
   config,
   ingestion,
+  deadLetters,
   readiness,
   store,
   rateLimitStore,
@@ -41,6 +45,7 @@ export function createApp({
     '/api/v1/activities',
     activityRoutes(config, ingestion, store, rateLimiter(config, rateLimitStore, logger)),
   );
+  app.use('/api/v1/dead-letters', deadLetterRoutes(config, store, deadLetters));
   app.use(notFound);
   app.use(errorHandler(logger));
   return app;

@@ -101,7 +101,9 @@ export const apiVariables: Variables<ApiConfig> = {
     .min(16)
     .messages({ 'string.min': '{#label} must be at least 16 characters long' })
     .meta({ secret: true })
-    .description('Bearer token for reads. Without it they answer only to requests from the machine itself'),
+    .description(
+      'Bearer token for reads and dead letters. Without it they answer only to requests from the machine itself',
+    ),
   ...commonVariables,
 };
 

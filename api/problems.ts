@@ -11,7 +11,7 @@ export const problems = {
   'invalid-query': {
     status: 400,
     title: 'The query is not valid',
-    meaning: '`details` names every wrong parameter.',
+    meaning: '`details` names every wrong parameter, also of a filter that is sent as a body.',
   },
   'bad-request': {
     status: 400,
@@ -27,7 +27,7 @@ export const problems = {
   'not-found': {
     status: 404,
     title: 'There is nothing here',
-    meaning: 'No such route, or no event of this id is stored.',
+    meaning: 'No such route, or no event, or dead letter, of this id is kept.',
   },
   'method-not-allowed': {
     status: 405,

@@ -11,6 +11,7 @@ import { createReadiness } from '@event-tracker/shared/readiness';
 import { createShutdown, shutdownOnSignals } from '@event-tracker/shared/shutdown';
 import { createApp } from './app.ts';
 import { type ApiConfig, readApiConfig } from './config.ts';
+import { createDeadLetters } from './services/dead-letters.ts';
 import { createIngestion } from './services/ingestion.ts';
 import { openRateLimitStore } from './services/rate-limit-store.ts';
 
@@ -50,7 +51,8 @@ export async function startApi(config: ApiConfig, logger: Logger): Promise<Runni
   );
 
   const ingestion = createIngestion(queue);
-  const app = createApp({ config, ingestion, readiness, store, rateLimitStore, logger });
+  const deadLetters = createDeadLetters(store, queue);
+  const app = createApp({ config, ingestion, deadLetters, readiness, store, rateLimitStore, logger });
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,

@@ -8,6 +8,7 @@ import { createShutdown, shutdownOnSignals } from '@event-tracker/shared/shutdow
 import { readWorkerConfig, type WorkerConfig } from './config.ts';
 import { createBackoff } from './services/backoff.ts';
 import { createBatcher } from './services/batcher.ts';
+import { isolateCrashes } from './services/crash-isolation.ts';
 import { openHealthServer } from './services/health.ts';
 import { createProcessor } from './services/processor.ts';
 import { openStore } from './store/open.ts';
@@ -50,11 +51,12 @@ export async function startWorker(
     writesInFlightMax: config.WRITES_IN_FLIGHT_MAX,
   });
   const processor = createProcessor(store, batcher, backoff, worker);
+  const handler = isolateCrashes(processor, store, backoff, worker);
 
   async function consume(): Promise<Consumer> {
     await backoff.run(() => store.prepare());
     const limits = { prefetch: config.CONSUMER_PREFETCH, retryDelayMs: config.RETRY_DELAY_MS };
-    const consumer = await queue.consume(processor, limits);
+    const consumer = await queue.consume(handler, limits);
     checks.consuming = () => Promise.resolve();
     logger.info({ queue: config.QUEUE_NAME, worker }, 'consuming');
     return consumer;

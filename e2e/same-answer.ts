@@ -9,6 +9,7 @@ const isIsoDate = (value: unknown) => isText(value) && new Date(String(value)).t
 const kinds: Record<string, (value: unknown) => boolean> = {
   receivedAt: isIsoDate,
   processedAt: isIsoDate,
+  diedAt: isIsoDate,
   worker: isText,
   requestId: (value) => UUID_V7.test(String(value)),
   ip: (value) => isIP(String(value)) > 0,

@@ -9,7 +9,8 @@ loopback.addAddress('::1', 'ipv6');
 
 /**
  * Lets through who holds the admin key as a bearer token (RFC 6750). Without a key configured: who sits on this
- * machine, judged by the socket's own address, and not through a proxy, which would make everyone look local.
+ * machine, judged by the socket's own address, and not through a proxy, which would make everyone look local; nor as a
+ * page of another site that is open in a browser here.
  */
 export function adminOnly(adminKey: string | undefined): RequestHandler {
   const allowed = adminKey === undefined ? isLocal : bearerIs(adminKey);
@@ -42,5 +43,16 @@ function digest(text: string): Buffer {
 function isLocal(req: Request): boolean {
   const address = req.socket.remoteAddress ?? '';
   const proxied = req.get('x-forwarded-for') !== undefined || req.get('forwarded') !== undefined;
-  return !proxied && address !== '' && loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+  return (
+    !proxied &&
+    isLocalOrigin(req.get('origin')) &&
+    address !== '' &&
+    loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+  );
+}
+
+function isLocalOrigin(origin: string | undefined): boolean {
+  if (origin === undefined) return true;
+  const { hostname } = URL.canParse(origin) ? new URL(origin) : { hostname: '' };
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
 }

@@ -1,4 +1,4 @@
-import express, { type RequestHandler } from 'express';
+import express, { type RequestHandler, Router } from 'express';
 import { parseJson } from '@event-tracker/shared/json';
 import { Problem } from '../problems.ts';
 
@@ -9,6 +9,16 @@ const JSON_LABEL =
 /** Reads the body as JSON into `req.body`; gzip, deflate and br are inflated, and `bytesMax` counts what comes out. */
 export function jsonBody(bytesMax: number): RequestHandler[] {
   return [requireJsonLabel, express.raw({ limit: bytesMax, type: () => true }), parseBody];
+}
+
+/** The same for a request that may have no body: `req.body` is then undefined. */
+export function optionalJsonBody(bytesMax: number): RequestHandler {
+  const read = Router().use(jsonBody(bytesMax));
+  return (req, res, next) => {
+    const hasBody = req.get('transfer-encoding') !== undefined || Number(req.get('content-length') ?? 0) > 0;
+    if (hasBody) read(req, res, next);
+    else next();
+  };
 }
 
 const requireJsonLabel: RequestHandler = (req, _res, next) => {

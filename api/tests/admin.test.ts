@@ -2,6 +2,7 @@ import request from 'supertest';
 import {
   ACTIVITIES,
   ADMIN_KEY,
+  DEAD_LETTERS,
   closeServers,
   createTestApi,
   expectProblem,
@@ -11,7 +12,7 @@ import {
 
 afterEach(closeServers);
 
-const PATHS = [ACTIVITIES, `${ACTIVITIES}/order-1`];
+const PATHS = [ACTIVITIES, `${ACTIVITIES}/order-1`, DEAD_LETTERS, `${DEAD_LETTERS}/letter-1`];
 
 describe('Reads with ADMIN_KEY set', () => {
   const { app } = createTestApi();
@@ -25,7 +26,7 @@ describe('Reads with ADMIN_KEY set', () => {
     const statuses = PATHS.map(
       async (path) => (await request(server).get(path).set('Authorization', authorization)).status,
     );
-    expect(await Promise.all(statuses)).toEqual([200, 404]);
+    expect(await Promise.all(statuses)).toEqual([200, 404, 200, 404]);
   });
 
   it.each([
@@ -91,6 +92,30 @@ describe('Reads without ADMIN_KEY', () => {
   ])('answer 401 to what a proxy on the machine hands on: %s: %s', async (header, value) => {
     const server = await listenAs(app, '127.0.0.1');
     expectProblem(await request(server).get(ACTIVITIES).set(header, value), 'unauthorized');
+  });
+
+  it.each([
+    ['https://elsewhere.example', 401],
+    ['http://localhost.elsewhere.example', 401],
+    ['http://127.0.0.1.elsewhere.example', 401],
+    ['null', 401],
+    ['http://localhost:3000', 200],
+    ['http://127.0.0.1:5173', 200],
+    ['http://[::1]:3000', 200],
+  ])('answer a page of %s in a browser on this machine with %i', async (origin, status) => {
+    const server = await listenAs(app, '127.0.0.1');
+    expect((await request(server).get(ACTIVITIES).set('Origin', origin)).status).toBe(status);
+  });
+
+  it('let no page of another site purge or replay', async () => {
+    const server = await listenAs(app, '127.0.0.1');
+    for (const path of ['purge', 'replay', 'a/replay']) {
+      const response = await request(server)
+        .post(`${DEAD_LETTERS}/${path}`)
+        .set({ Origin: 'https://elsewhere.example', 'Content-Type': 'text/plain' })
+        .send('{"all":true}');
+      expectProblem(response, 'unauthorized');
+    }
   });
 
   it('are not opened by a forged address where a proxy is trusted', async () => {

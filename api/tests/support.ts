@@ -15,11 +15,13 @@ import { createApp } from '../app.ts';
 import { readApiConfig } from '../config.ts';
 import { type RateLimitStore } from '../middlewares/rate-limit.ts';
 import { type ProblemCode, problems } from '../problems.ts';
+import { createDeadLetters } from '../services/dead-letters.ts';
 import { createIngestion } from '../services/ingestion.ts';
 import { createReadiness } from '@event-tracker/shared/readiness';
 
 export const ADMIN_KEY = 'the-admin-key-of-the-tests';
 export const ACTIVITIES = '/api/v1/activities';
+export const DEAD_LETTERS = '/api/v1/dead-letters';
 export const BATCH = '/api/v1/activities/batch';
 
 /** A queue that keeps what was published, as the worker would read it, and that can be away or slow. */
@@ -110,6 +112,7 @@ export function createTestApi(settings: Environment = {}, parts: Parts = {}): Te
   const app = createApp({
     config,
     ingestion: createIngestion(queue),
+    deadLetters: createDeadLetters(store, queue),
     readiness,
     store,
     rateLimitStore,

@@ -25,4 +25,7 @@ export const deadLetterSchema = new Schema<DeadLetterDocument>(
   { collection: 'dead_letters', strict: 'throw', versionKey: false, autoIndex: false, autoCreate: false },
 );
 
+// Each ends with the order of a list, as those of the activities do.
+deadLetterSchema.index({ reason: 1, diedAt: -1, _id: -1 });
+deadLetterSchema.index({ eventType: 1, diedAt: -1, _id: -1 });
 deadLetterSchema.index({ diedAt: -1, _id: -1 });

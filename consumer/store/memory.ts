@@ -1,6 +1,6 @@
 import { StoreUnavailable } from '@event-tracker/shared/errors';
+import { compareText, createMemoryDeadLetters } from './memory-dead-letters.ts';
 import {
-  type DeadLetter,
   type Delivery,
   type ListFilter,
   type SaveOutcome,
@@ -18,7 +18,6 @@ export interface MemoryStore extends Store {
 /** A store for tests: it keeps the port's promises but the one to survive a crash. */
 export function createMemoryStore(worker = 'memory'): MemoryStore {
   const activities = new Map<string, StoredActivity>();
-  const letters = new Map<string, DeadLetter>();
 
   async function reach(): Promise<void> {
     // Other callers get their turn, as with a database.
@@ -35,6 +34,7 @@ export function createMemoryStore(worker = 'memory'): MemoryStore {
   }
 
   const store: MemoryStore = {
+    ...createMemoryDeadLetters(reach),
     away: false,
     rejects: new Set(),
     prepare: reach,
@@ -42,10 +42,6 @@ export function createMemoryStore(worker = 'memory'): MemoryStore {
     async save(deliveries) {
       await reach();
       return deliveries.map(saveOne);
-    },
-    async recordDead(deadLetters) {
-      await reach();
-      for (const letter of deadLetters) if (!letters.has(letter.id)) letters.set(letter.id, letter);
     },
     async list(filter) {
       await reach();
@@ -59,12 +55,6 @@ export function createMemoryStore(worker = 'memory'): MemoryStore {
       await reach();
       const activity = activities.get(eventId);
       return activity ? copy(activity) : null;
-    },
-    async listDead(limit) {
-      await reach();
-      return [...letters.values()]
-        .sort((a, b) => b.diedAt.getTime() - a.diedAt.getTime() || compareText(b.id, a.id))
-        .slice(0, limit);
     },
     close: () => Promise.resolve(),
   };
@@ -108,9 +98,4 @@ type Place = Pick<StoredActivity, 'timestamp' | 'eventId'>;
 
 function newestFirst(a: Place, b: Place): number {
   return b.timestamp.getTime() - a.timestamp.getTime() || compareText(b.eventId, a.eventId);
-}
-
-/** By code point, as databases compare; `<` would compare UTF-16 units. */
-function compareText(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

@@ -33,7 +33,14 @@ export interface StoredActivity {
 export type SaveOutcome =
   { status: 'stored' } | { status: 'duplicate' } | { status: 'rejected'; error: string };
 
-export type DeadLetterReason = 'invalid-json' | 'invalid-event' | 'rejected-by-store';
+export const DEAD_LETTER_REASONS = [
+  'invalid-json',
+  'invalid-event',
+  'rejected-by-store',
+  'crash-loop',
+] as const;
+
+export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
 export interface DeadLetter {
   /** The same for every delivery of the same bytes, so that a redelivery leaves one letter. */
@@ -47,9 +54,32 @@ export interface DeadLetter {
   eventId: string | null;
   eventType: string | null;
   attempts: number;
+  /** The last time; a letter that dies again has another one. */
   diedAt: Date;
   worker: string;
 }
+
+/** What a list shows: a body may be as large as a document. */
+export type DeadLetterHead = Omit<DeadLetter, 'body'>;
+
+/** A death in the order newest first; ids break ties. */
+export type DeadLetterPosition = Pick<DeadLetter, 'diedAt' | 'id'>;
+
+export interface DeadLetterFilter {
+  reason?: DeadLetterReason;
+  eventType?: string;
+  /** Earliest `diedAt`, included. */
+  from?: Date;
+  /** Latest `diedAt`, excluded. */
+  to?: Date;
+  /** 1 to 500. */
+  limit: number;
+  /** The last letter of the page before. */
+  after?: DeadLetterPosition;
+}
+
+/** Attempts that nobody counts or forgets for this long are no loop: they may be gone then. */
+export const ATTEMPTS_TTL_MS = 24 * 60 * 60 * 1000;
 
 export interface ListFilter {
   userId?: string;
@@ -70,28 +100,46 @@ export interface Position {
   eventId: string;
 }
 
+export interface DeadLetterStore {
+  /** Keeps dead letters. One of the same id is replaced: the same bytes have died again, and `diedAt` tells it. */
+  recordDead(letters: readonly DeadLetter[]): Promise<void>;
+  /** Dead letters without their bodies, newest first; from an index, whatever the filter. */
+  listDead(filter: DeadLetterFilter): Promise<DeadLetterHead[]>;
+  getDead(id: string): Promise<DeadLetter | null>;
+  /**
+   * Removes dead letters and resolves to how many that were. One that has died again since, with another `diedAt`,
+   * stays: whoever removes a letter that was replayed must not remove the one that the replay has left.
+   */
+  deleteDead(letters: readonly DeadLetterPosition[]): Promise<number>;
+}
+
+/** Counts what a worker has begun, so that the next one knows what has ended the one before. */
+export interface AttemptStore {
+  /** How often each key was counted and not forgotten since, in the order of the keys. */
+  readAttempts(keys: readonly string[]): Promise<number[]>;
+  /** Counts each key once more, atomically, whoever else counts it. */
+  countAttempts(keys: readonly string[]): Promise<void>;
+  forgetAttempts(keys: readonly string[]): Promise<void>;
+}
+
 /**
  * Where activities and dead letters are kept.
  *
  * Drivers promise:
  * - `save` is idempotent on the event id, without a time window, also for the same id twice in one call, and when
  *   several workers save the same event at once. One bad event never keeps its neighbours from being stored.
- * - When `save` or `recordDead` resolves, the data survives a crash of the database.
+ * - When `save`, `recordDead` or `deleteDead` resolves, the data survives a crash of the database.
  * - A passing fault (away, restarting, no primary, out of disk) rejects with StoreUnavailable within `timeoutMs`;
  *   part of the events may then be stored, and saving all of them again is harmless.
  */
-export interface Store {
+export interface Store extends DeadLetterStore, AttemptStore {
   /** Creates collections and indexes where they are missing; harmless when several workers do it at once. */
   prepare(): Promise<void>;
   /** One outcome an event, in the order of the events. */
   save(deliveries: readonly Delivery[]): Promise<SaveOutcome[]>;
-  /** Keeps dead letters; one that is there already stays as it is. */
-  recordDead(letters: readonly DeadLetter[]): Promise<void>;
   /** Newest first; from an index, whatever the filter. */
   list(filter: ListFilter): Promise<StoredActivity[]>;
   get(eventId: string): Promise<StoredActivity | null>;
-  /** Dead letters kept now, newest first, at most `limit`. */
-  listDead(limit: number): Promise<DeadLetter[]>;
   ping(): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ActivityEvent } from '@event-tracker/shared/event';
 import { createLogger } from '@event-tracker/shared/logger';
-import { type DeadLetter, type Delivery } from '../store/store.ts';
+import { type DeadLetter, type Delivery, type Store } from '../store/store.ts';
 
 export const silent = createLogger('test', 'silent');
 
@@ -39,6 +39,12 @@ export function aDeadLetter(overrides: Partial<DeadLetter> = {}): DeadLetter {
     worker: 'tester',
     ...overrides,
   };
+}
+
+/** The newest dead letters with their bodies. */
+export async function allDead(store: Store): Promise<DeadLetter[]> {
+  const heads = await store.listDead({ limit: 100 });
+  return Promise.all(heads.map(async ({ id }) => (await store.getDead(id))!));
 }
 
 /** Resolves as soon as the condition holds; Jest's own timeout is the bound. */

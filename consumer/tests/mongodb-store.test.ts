@@ -6,8 +6,8 @@ import { freePort } from '../../tools/services/free-port.ts';
 import { describeWith } from '../../tools/services/in-tests.ts';
 import { openStore } from '../store/open.ts';
 import { durableWriteConcern } from '@event-tracker/shared/mongodb';
-import { conditions } from '../store/mongodb.ts';
-import { type ListFilter, type Store } from '../store/store.ts';
+import { activityConditions, deadLetterConditions } from '../store/mongodb-page.ts';
+import { ATTEMPTS_TTL_MS, type DeadLetterFilter, type ListFilter, type Store } from '../store/store.ts';
 import { aDeadLetter, aDelivery } from './events.ts';
 
 const options = { worker: 'tester', timeoutMs: 5000 };
@@ -108,11 +108,58 @@ describeWith('mongodb', 'documents in MongoDB', () => {
 
   async function explain(filter: Omit<ListFilter, 'limit'>): Promise<Document> {
     return activities()
-      .find(conditions({ ...filter, limit: 10 }) as Document)
+      .find(activityConditions({ ...filter, limit: 10 }) as Document)
       .sort({ timestamp: -1, _id: -1 })
       .limit(10)
       .explain('executionStats');
   }
+
+  test('every list of dead letters reads an index, sorts nothing, and reads no more than its page', async () => {
+    const diedAt = new Date('2025-01-01T00:00:00.000Z');
+    const ids = Array.from({ length: 400 }, (_, index) => `same-${String(index).padStart(3, '0')}`);
+    await store.recordDead(
+      ids.map((id) => aDeadLetter({ id, diedAt, reason: 'crash-loop', eventType: 'same' })),
+    );
+    const after = { diedAt, id: 'same-200' };
+    const from = new Date('2024-12-31T00:00:00.000Z');
+    const filters: Omit<DeadLetterFilter, 'limit'>[] = [
+      {},
+      { reason: 'crash-loop' },
+      { eventType: 'same' },
+      { reason: 'crash-loop', eventType: 'same' },
+      { from, to: new Date('2025-01-02T00:00:00.000Z') },
+      { after },
+      { reason: 'crash-loop', after, from },
+      { eventType: 'same', after },
+    ];
+    for (const filter of filters) {
+      expect(await store.listDead({ ...filter, limit: 10 })).toHaveLength(10);
+      const plan = await client
+        .db('activity_db')
+        .collection('dead_letters')
+        .find(deadLetterConditions({ ...filter, limit: 10 }) as Document)
+        .sort({ diedAt: -1, _id: -1 })
+        .limit(10)
+        .explain('executionStats');
+      expect([filter, winning(plan)]).toEqual([filter, expect.arrayContaining(['IXSCAN'])]);
+      expect(winning(plan)).not.toContain('COLLSCAN');
+      expect(winning(plan)).not.toContain('SORT');
+      expect(Number((plan.executionStats as Document).totalDocsExamined)).toBeLessThanOrEqual(12);
+    }
+  });
+
+  test('attempts are forgotten by themselves', async () => {
+    await store.countAttempts(['counted']);
+    const attempts = client.db('activity_db').collection('delivery_attempts');
+    expect(await attempts.findOne()).toEqual({
+      _id: 'counted',
+      attempts: 1,
+      countedAt: expect.any(Date) as Date,
+    });
+    expect(await attempts.indexes()).toContainEqual(
+      expect.objectContaining({ key: { countedAt: 1 }, expireAfterSeconds: ATTEMPTS_TTL_MS / 1000 }),
+    );
+  });
 
   test.each([
     ['just over the limit', sixteenMebibytes],
@@ -159,7 +206,7 @@ describeWith('mongodb', 'documents in MongoDB', () => {
   test('of a body that no document holds, the dead letter keeps the beginning and says so', async () => {
     const body = Buffer.alloc(sixteenMebibytes + 1, 'x');
     await store.recordDead([aDeadLetter({ id: 'large', body, error: 'is too large' })]);
-    const letter = (await store.listDead(10)).find(({ id }) => id === 'large');
+    const letter = await store.getDead('large');
     expect(letter?.body.length).toBe(15 * 1024 * 1024);
     expect(letter?.error).toMatch(/^is too large \(of its 16777217 bytes/);
   });
@@ -180,7 +227,12 @@ describeWith('mongodb', 'a MongoDB that fails', () => {
         () => store.prepare(),
         () => store.list({ limit: 1 }),
         () => store.get('x'),
-        () => store.listDead(1),
+        () => store.listDead({ limit: 1 }),
+        () => store.getDead('x'),
+        () => store.deleteDead([aDeadLetter()]),
+        () => store.readAttempts(['x']),
+        () => store.countAttempts(['x']),
+        () => store.forgetAttempts(['x']),
         () => store.ping(),
       ];
       for (const call of calls) await expect(call()).rejects.toBeInstanceOf(StoreUnavailable);

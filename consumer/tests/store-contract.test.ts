@@ -2,7 +2,13 @@ import { MongoMemoryServer } from 'mongodb-memory-server';
 import { uniqueName } from '../../tools/services/in-tests.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { openStore } from '../store/open.ts';
-import { type ListFilter, type Position, type Store } from '../store/store.ts';
+import {
+  type DeadLetterFilter,
+  type DeadLetterPosition,
+  type ListFilter,
+  type Position,
+  type Store,
+} from '../store/store.ts';
 import { aDeadLetter, aDelivery } from './events.ts';
 
 let server: MongoMemoryServer | undefined;
@@ -186,20 +192,93 @@ describe.each(drivers.filter(({ driver }) => driver !== 'mongodb' || haveMongod)
       expect(await store.list({ limit: 10, after, from: to })).toHaveLength(1);
     });
 
-    test('keeps dead letters byte by byte, and the first of those with one id', async () => {
+    test('keeps dead letters byte by byte, and shows lists without their bodies', async () => {
       const letter = aDeadLetter({ id: 'letter' });
       const newer = aDeadLetter({
         diedAt: new Date('2024-01-02T00:00:00.000Z'),
         eventId: 'e',
         eventType: null,
+        details: [],
       });
-      await store.recordDead([letter]);
-      await store.recordDead([aDeadLetter({ id: 'letter', error: 'later', attempts: 9 }), newer]);
+      await store.recordDead([letter, newer]);
       await other.recordDead([]);
-      const kept = await other.listDead(10);
-      expect(kept).toEqual([newer, letter]);
-      expect(kept.every(({ body }) => Buffer.isBuffer(body))).toBe(true);
-      expect(await store.listDead(1)).toEqual([newer]);
+      const heads = [newer, letter].map(({ body: _body, ...head }) => head);
+      expect(await other.listDead({ limit: 10 })).toEqual(heads);
+      expect(await other.listDead({ limit: 1 })).toEqual([heads[0]]);
+      const kept = await other.getDead('letter');
+      expect(kept).toEqual(letter);
+      expect(Buffer.isBuffer(kept?.body)).toBe(true);
+      expect(await other.getDead('another')).toBeNull();
+    });
+
+    test('a letter that dies again is replaced, and removing the earlier death leaves it', async () => {
+      const first = aDeadLetter({ id: 'again' });
+      const second = aDeadLetter({ id: 'again', error: 'later', attempts: 9, diedAt: new Date() });
+      const gone = aDeadLetter({ id: 'gone' });
+      await store.recordDead([first, gone]);
+      await other.recordDead([second]);
+      expect(await store.deleteDead([first, gone])).toBe(1);
+      expect(await store.getDead('again')).toEqual(second);
+      expect(await store.deleteDead([second])).toBe(1);
+      expect(await store.deleteDead([second])).toBe(0);
+      expect(await store.deleteDead([])).toBe(0);
+      expect(await store.listDead({ limit: 10 })).toEqual([]);
+    });
+
+    test('of letters that are kept at once, a large one keeps none of the others out', async () => {
+      const letters = Array.from({ length: 5 }, () => aDeadLetter());
+      letters[2] = aDeadLetter({ body: Buffer.alloc(17 * 1024 * 1024, 'x') });
+      await store.recordDead(letters);
+      await store.recordDead(letters);
+      expect(await store.listDead({ limit: 10 })).toHaveLength(5);
+    });
+
+    async function deadPages(filter: DeadLetterFilter): Promise<string[]> {
+      const ids: string[] = [];
+      let after: DeadLetterPosition | undefined;
+      for (;;) {
+        const page = await store.listDead({ ...filter, ...(after && { after }) });
+        ids.push(...page.map(({ id }) => id));
+        after = page.at(-1);
+        if (page.length < filter.limit) return ids;
+      }
+    }
+
+    test('lists dead letters by reason, type and time, newest first, without gap or repetition', async () => {
+      const date = (second: number) => new Date(`2024-01-01T00:00:0${second}.000Z`);
+      await store.recordDead([
+        aDeadLetter({ id: '1', diedAt: date(1), reason: 'invalid-json', eventType: null }),
+        aDeadLetter({ id: 'a', diedAt: date(2), eventType: 'x' }),
+        aDeadLetter({ id: 'b', diedAt: date(2), eventType: 'y' }),
+        aDeadLetter({ id: 'c', diedAt: date(2), eventType: 'x', reason: 'crash-loop' }),
+        aDeadLetter({ id: '3', diedAt: date(3), eventType: 'x' }),
+      ]);
+      const cases: [Omit<DeadLetterFilter, 'limit'>, string[]][] = [
+        [{}, ['3', 'c', 'b', 'a', '1']],
+        [{ reason: 'invalid-event' }, ['3', 'b', 'a']],
+        [{ eventType: 'x' }, ['3', 'c', 'a']],
+        [{ reason: 'crash-loop', eventType: 'x' }, ['c']],
+        [{ from: date(2) }, ['3', 'c', 'b', 'a']],
+        [{ to: date(2) }, ['1']],
+        [{ from: date(2), to: date(3) }, ['c', 'b', 'a']],
+        [{ reason: 'rejected-by-store' }, []],
+      ];
+      for (const [filter, expected] of cases) {
+        for (const limit of [1, 2, 500]) expect(await deadPages({ ...filter, limit })).toEqual(expected);
+      }
+    });
+
+    test('counts attempts until they are forgotten, whoever counts', async () => {
+      expect(await store.readAttempts(['a', 'b'])).toEqual([0, 0]);
+      await store.countAttempts(['a', 'b']);
+      await Promise.all([store.countAttempts(['a']), other.countAttempts(['a']), store.countAttempts(['a'])]);
+      expect(await other.readAttempts(['b', 'c', 'a', 'b'])).toEqual([1, 0, 4, 1]);
+      await other.forgetAttempts(['a', 'c']);
+      expect(await store.readAttempts(['a', 'b'])).toEqual([0, 1]);
+      await store.countAttempts([]);
+      await store.forgetAttempts([]);
+      await store.countAttempts(['a']);
+      expect(await store.readAttempts(['a'])).toEqual([1]);
     });
 
     test('answers a ping', async () => {

@@ -64,7 +64,7 @@ test('the store goes away and comes back: 503, no dead letters, everything store
   });
   store.away = false;
   await until(async () => (await store.list({ limit: 100 })).length === 50);
-  expect(await store.listDead(10)).toEqual([]);
+  expect(await store.listDead({ limit: 10 })).toEqual([]);
   await until(async () => (await ready()).code === 200);
   expect(await worker.shutdown()).toBe(0);
 });
@@ -205,7 +205,7 @@ async function throughTheProgram(queueUrl: string) {
     await queue.publish([anEvent({ eventId: 'through' }), anEvent()]);
     await queue.publish([anEvent({ timestamp: 'never' })]);
     await until(async () => (await store.list({ limit: 10 })).length === 2);
-    await until(async () => (await store.listDead(10)).length === 1);
+    await until(async () => (await store.listDead({ limit: 10 })).length === 1);
     expect((await store.get('through'))?.processing.worker).toBe('program');
   } finally {
     child.kill('SIGTERM');

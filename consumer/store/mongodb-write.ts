@@ -3,16 +3,16 @@ import { callFault, isOutOfRange, messageOf, writeErrorFault } from './mongodb-e
 import { type SaveOutcome } from './store.ts';
 
 /**
- * Inserts documents in one unordered write and tells of each what became of it: one that is refused, or there already, keeps
- * none of the others from being stored. Rejects with the driver's error when the call has to be made again.
+ * Inserts or upserts documents in one unordered write and tells of each what became of it: one that is refused, or there
+ * already, keeps none of the others from being stored. Rejects with the driver's error when the call has to be made again.
  */
-export async function insertEach<T>(
-  insertUnordered: (documents: T[]) => Promise<unknown>,
+export async function writeEach<T>(
+  writeUnordered: (documents: T[]) => Promise<unknown>,
   documents: T[],
 ): Promise<SaveOutcome[]> {
   if (documents.length === 0) return [];
   try {
-    await insertUnordered(documents);
+    await writeUnordered(documents);
     return documents.map(() => ({ status: 'stored' }));
   } catch (error) {
     const outcomes = outcomesOf(error, documents.length);
@@ -21,8 +21,8 @@ export async function insertEach<T>(
     if (documents.length === 1) return [{ status: 'rejected', error: refusalOf(error) }];
     // The driver or the server refused the call as a whole for one document that it does not name.
     const half = documents.length >> 1;
-    const first = await insertEach(insertUnordered, documents.slice(0, half));
-    return [...first, ...(await insertEach(insertUnordered, documents.slice(half)))];
+    const first = await writeEach(writeUnordered, documents.slice(0, half));
+    return [...first, ...(await writeEach(writeUnordered, documents.slice(half)))];
   }
 }
 
@@ -31,8 +31,9 @@ function outcomesOf(error: unknown, count: number): SaveOutcome[] | undefined {
   if (!(error instanceof mongoose.mongo.MongoBulkWriteError)) return undefined;
   const writeErrors = [error.writeErrors].flat();
   if (writeErrors.length === 0 || error.result.getWriteConcernError()) return undefined;
-  // Of a large call that broke off, some documents are neither inserted nor refused.
-  if (error.insertedCount + writeErrors.length !== count) return undefined;
+  // Of a large call that broke off, some documents are neither written nor refused.
+  const written = error.insertedCount + error.upsertedCount + error.matchedCount;
+  if (written + writeErrors.length !== count) return undefined;
   const outcomes = Array.from({ length: count }, (): SaveOutcome => ({ status: 'stored' }));
   for (const writeError of writeErrors) {
     const fault = writeErrorFault(writeError);
