@@ -10,11 +10,14 @@ import { type RateLimitStore, rateLimiter } from './middlewares/rate-limit.ts';
 import { requestId } from './middlewares/request-id.ts';
 import { activityRoutes } from './routes/activities.ts';
 import { healthRoutes } from './routes/health.ts';
+import { metricsRoutes, pipelineRoutes } from './routes/pipeline.ts';
 import { type Ingestion } from './services/ingestion.ts';
+import { type Pipeline } from './services/pipeline.ts';
 
 export interface AppParts {
   config: ApiConfig;
   ingestion: Ingestion;
+  pipeline: Pipeline;
   readiness: Readiness;
   store: Store;
   rateLimitStore: RateLimitStore;
@@ -25,6 +28,7 @@ export interface AppParts {
 export function createApp({
   config,
   ingestion,
+  pipeline,
   readiness,
   store,
   rateLimitStore,
@@ -41,6 +45,8 @@ export function createApp({
     '/api/v1/activities',
     activityRoutes(config, ingestion, store, rateLimiter(config, rateLimitStore, logger)),
   );
+  app.use('/api/v1/pipeline', pipelineRoutes(config.ADMIN_KEY, pipeline));
+  app.use('/metrics', metricsRoutes(config.ADMIN_KEY, readiness));
   app.use(notFound);
   app.use(errorHandler(logger));
   return app;

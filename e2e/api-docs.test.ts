@@ -108,6 +108,7 @@ function routesOf(documented: string[]): string[] {
   const config = readApiConfig({ RABBITMQ_URL: 'amqp://localhost', DATABASE_URL: 'mongodb://localhost' });
   const parts = {
     ingestion: unused,
+    pipeline: unused,
     readiness: unused,
     store: unused,
     rateLimitStore: unused,

@@ -1,4 +1,5 @@
 import { StoreUnavailable } from '@event-tracker/shared/errors';
+import { addCounts, noCounts, type ProcessReport } from '@event-tracker/shared/process-report';
 import {
   type DeadLetter,
   type Delivery,
@@ -45,7 +46,11 @@ export function createMemoryStore(worker = 'memory'): MemoryStore {
     },
     async recordDead(deadLetters) {
       await reach();
-      for (const letter of deadLetters) if (!letters.has(letter.id)) letters.set(letter.id, letter);
+      return deadLetters.map((letter) => {
+        const isNew = !letters.has(letter.id);
+        if (isNew) letters.set(letter.id, letter);
+        return isNew;
+      });
     },
     async list(filter) {
       await reach();
@@ -66,9 +71,37 @@ export function createMemoryStore(worker = 'memory'): MemoryStore {
         .sort((a, b) => b.diedAt.getTime() - a.diedAt.getTime() || compareText(b.id, a.id))
         .slice(0, limit);
     },
+    ...createMemoryProcesses(reach),
     close: () => Promise.resolve(),
   };
   return store;
+}
+
+function createMemoryProcesses(
+  reach: () => Promise<void>,
+): Pick<Store, 'reportProcess' | 'listProcesses' | 'foldProcesses'> {
+  const processes = new Map<string, ProcessReport>();
+  let folded = noCounts();
+  return {
+    async reportProcess(report, isFirst) {
+      await reach();
+      if (!isFirst && processes.get(report.id)?.ended !== false) return false;
+      processes.set(report.id, structuredClone(report));
+      return true;
+    },
+    async listProcesses() {
+      await reach();
+      return { processes: structuredClone([...processes.values()]), folded };
+    },
+    async foldProcesses(silentSince) {
+      await reach();
+      for (const { id, ended, reportedAt, counts } of processes.values()) {
+        if (!ended && reportedAt >= silentSince) continue;
+        folded = addCounts(folded, counts);
+        processes.delete(id);
+      }
+    },
+  };
 }
 
 function toActivity({ event, attempts, redelivered }: Delivery, worker: string): StoredActivity {

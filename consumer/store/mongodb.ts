@@ -4,6 +4,7 @@ import { activitySchema, type ActivityDocument } from '../models/activity.ts';
 import { deadLetterSchema, type DeadLetterDocument } from '../models/dead-letter.ts';
 import { createMongodbConnection } from './mongodb-connection.ts';
 import { insertEach } from './mongodb-insert.ts';
+import { createMongodbProcesses } from './mongodb-processes.ts';
 import {
   type DeadLetter,
   type Delivery,
@@ -47,6 +48,7 @@ export function createMongodbStore(url: string, { worker, timeoutMs }: StoreOpti
       for (const outcome of outcomes) {
         if (outcome.status === 'rejected') throw new Error(`dead letter refused: ${outcome.error}`);
       }
+      return outcomes.map(({ status }) => status === 'stored');
     },
 
     list: (filter) =>
@@ -69,6 +71,8 @@ export function createMongodbStore(url: string, { worker, timeoutMs }: StoreOpti
         const query = letters.find({}, null, { promoteBuffers: true }).sort({ diedAt: -1, _id: -1 });
         return (await query.limit(limit).maxTimeMS(timeoutMs).lean()).map(toLetter);
       }),
+
+    ...createMongodbProcesses(connection, call),
 
     async ping() {
       await call(() => connection.getClient().db('admin').command({ ping: 1 }));
