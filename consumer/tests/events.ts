@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ActivityEvent } from '@event-tracker/shared/event';
 import { createLogger } from '@event-tracker/shared/logger';
+import { noCounts, type ProcessReport } from '@event-tracker/shared/process-report';
 import { type DeadLetter, type Delivery } from '../store/store.ts';
 
 export const silent = createLogger('test', 'silent');
@@ -37,6 +38,25 @@ export function aDeadLetter(overrides: Partial<DeadLetter> = {}): DeadLetter {
     attempts: 2,
     diedAt: new Date('2024-01-01T00:00:00.000Z'),
     worker: 'tester',
+    ...overrides,
+  };
+}
+
+export function aReport(overrides: Partial<ProcessReport> = {}): ProcessReport {
+  return {
+    id: randomUUID(),
+    service: 'worker',
+    name: 'host:1',
+    startedAt: new Date('2024-01-01T00:00:00.000Z'),
+    reportedAt: new Date('2024-01-01T00:01:00.000Z'),
+    ended: false,
+    counts: { ...noCounts(), stored: 1 },
+    inFlight: 2,
+    depth: null,
+    quietMs: 3,
+    rates: noCounts(),
+    latencies: { write: [0, 1, 2] },
+    limiterDegraded: false,
     ...overrides,
   };
 }
