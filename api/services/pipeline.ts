@@ -5,6 +5,7 @@ import {
   type Counts,
   type LatencyName,
   mapCounts,
+  noCounts,
   type ProcessReport,
 } from '@event-tracker/shared/process-report';
 import { type Queue } from '@event-tracker/shared/queue/queue';
@@ -85,12 +86,8 @@ export function summarize(
       .reduce((total, { inFlight }) => total + inFlight, 0);
   const settled = depth === 0 && live.every((process) => isQuiet(process, now));
   const rest = sum.accepted - sum.stored - sum.duplicate - sum.dead;
-  const rates = live
-    .map((process) => process.rates)
-    .reduce(
-      addCounts,
-      mapCounts(() => 0),
-    );
+  const exact = live.map((process) => process.rates).reduce(addCounts, noCounts());
+  const rates = mapCounts((name) => Math.round(exact[name] * 10) / 10);
   return {
     ...sumsOf(sum),
     inFlight: settled ? 0 : rest,
