@@ -12,12 +12,15 @@ import { activityRoutes } from './routes/activities.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { healthRoutes } from './routes/health.ts';
 import { type DeadLetters } from './services/dead-letters.ts';
+import { metricsRoutes, pipelineRoutes } from './routes/pipeline.ts';
 import { type Ingestion } from './services/ingestion.ts';
+import { type Pipeline } from './services/pipeline.ts';
 
 export interface AppParts {
   config: ApiConfig;
   ingestion: Ingestion;
   deadLetters: DeadLetters;
+  pipeline: Pipeline;
   readiness: Readiness;
   store: Store;
   rateLimitStore: RateLimitStore;
@@ -29,6 +32,7 @@ export function createApp({
   config,
   ingestion,
   deadLetters,
+  pipeline,
   readiness,
   store,
   rateLimitStore,
@@ -46,6 +50,8 @@ export function createApp({
     activityRoutes(config, ingestion, store, rateLimiter(config, rateLimitStore, logger)),
   );
   app.use('/api/v1/dead-letters', deadLetterRoutes(config, store, deadLetters));
+  app.use('/api/v1/pipeline', pipelineRoutes(config.ADMIN_KEY, pipeline));
+  app.use('/metrics', metricsRoutes(config.ADMIN_KEY, readiness));
   app.use(notFound);
   app.use(errorHandler(logger));
   return app;

@@ -3,16 +3,20 @@ import { type AddressInfo, Server as NetServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MemoryStore } from 'express-rate-limit';
 import { openStore } from '@event-tracker/consumer/store/open';
+import { type Store } from '@event-tracker/consumer/store/store';
 import { queueUrl, storeUrl } from '@event-tracker/shared/config';
 import { ConfigurationError } from '@event-tracker/shared/errors';
 import { createLogger, type Logger } from '@event-tracker/shared/logger';
 import { openQueue } from '@event-tracker/shared/queue/open';
 import { createReadiness } from '@event-tracker/shared/readiness';
+import { type Reporter, startReporter } from '@event-tracker/shared/reporter';
 import { createShutdown, shutdownOnSignals } from '@event-tracker/shared/shutdown';
 import { createApp } from './app.ts';
 import { type ApiConfig, readApiConfig } from './config.ts';
 import { createDeadLetters } from './services/dead-letters.ts';
 import { createIngestion } from './services/ingestion.ts';
+import { apiCounts, confirmSeconds, meterPublish, publishesInFlight } from './services/metrics.ts';
+import { createPipeline } from './services/pipeline.ts';
 import { openRateLimitStore } from './services/rate-limit-store.ts';
 
 /** A client that sends its headers or its whole request slower than this is cut off. */
@@ -50,9 +54,20 @@ export async function startApi(config: ApiConfig, logger: Logger): Promise<Runni
     { store: () => store.ping(), rateLimit: () => (redisStore ? redisStore.ping() : Promise.resolve()) },
   );
 
-  const ingestion = createIngestion(queue);
-  const deadLetters = createDeadLetters(store, queue);
-  const app = createApp({ config, ingestion, deadLetters, readiness, store, rateLimitStore, logger });
+  const publisher = meterPublish(queue);
+  const ingestion = createIngestion(publisher);
+  const deadLetters = createDeadLetters(store, publisher);
+  const pipeline = createPipeline(store, queue);
+  const app = createApp({
+    config,
+    ingestion,
+    deadLetters,
+    pipeline,
+    readiness,
+    store,
+    rateLimitStore,
+    logger,
+  });
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -65,15 +80,28 @@ export async function startApi(config: ApiConfig, logger: Logger): Promise<Runni
   );
   const port = await listen(server, config.API_PORT);
   logger.info({ port }, 'listening');
+  const reporter = startApiReporter(store, () => redisStore?.degraded ?? false, logger);
 
   const steps = [
     { name: 'turn unready', run: () => readiness.stop() },
     { name: 'finish requests', run: () => closeServer(server) },
+    { name: 'report counts', run: () => reporter.stop() },
     { name: 'close queue', run: () => queue.close() },
     { name: 'close store', run: () => store.close() },
     { name: 'close rate limiter', run: () => rateLimitStore.shutdown() },
   ];
   return { port, shutdown: createShutdown(steps, config.SHUTDOWN_TIMEOUT_MS, logger) };
+}
+
+/** Tells the other processes, through the store, what this one has counted. */
+function startApiReporter(store: Store, isDegraded: () => boolean, logger: Logger): Reporter {
+  const measure = () => ({
+    counts: apiCounts,
+    inFlight: publishesInFlight(),
+    depth: null,
+    limiterDegraded: isDegraded(),
+  });
+  return startReporter({ service: 'api', latencies: { confirm: confirmSeconds }, measure }, store, logger);
 }
 
 async function listen(server: Server, port: number): Promise<number> {

@@ -4,14 +4,19 @@ import { createLogger, type Logger } from '@event-tracker/shared/logger';
 import { openQueue } from '@event-tracker/shared/queue/open';
 import { type Consumer } from '@event-tracker/shared/queue/queue';
 import { createReadiness, type Ping } from '@event-tracker/shared/readiness';
+import { type Reporter, startReporter } from '@event-tracker/shared/reporter';
 import { createShutdown, shutdownOnSignals } from '@event-tracker/shared/shutdown';
 import { readWorkerConfig, type WorkerConfig } from './config.ts';
 import { createBackoff } from './services/backoff.ts';
 import { createBatcher } from './services/batcher.ts';
 import { isolateCrashes } from './services/crash-isolation.ts';
 import { openHealthServer } from './services/health.ts';
+import { meterHandler, meterStore } from './services/metering.ts';
+import { acceptToStoredSeconds, workerCounts, workerState, writeSeconds } from './services/metrics.ts';
 import { createProcessor } from './services/processor.ts';
+import { watchProgress } from './services/progress.ts';
 import { openStore } from './store/open.ts';
+import { type Store } from './store/store.ts';
 
 /** The worker publishes nothing; the time bounds what else the driver asks the broker. */
 const PUBLISHING = { inFlightMax: 1, publishTimeoutMs: 5000 };
@@ -46,18 +51,21 @@ export async function startWorker(
   const queue = await drivers.openQueue(queueUrl(config), queueOptions, logger);
 
   const backoff = createBackoff(config.RETRY_BACKOFF_MAX_MS, logger);
-  const batcher = createBatcher(store, backoff, {
+  const metered = meterStore(store, worker);
+  const batcher = createBatcher(metered, backoff, {
     batchSizeMax: config.BATCH_SIZE_MAX,
     writesInFlightMax: config.WRITES_IN_FLIGHT_MAX,
   });
-  const processor = createProcessor(store, batcher, backoff, worker);
-  const handler = isolateCrashes(processor, store, backoff, worker);
+  const processor = createProcessor(metered, batcher, backoff, worker);
+  const isolated = isolateCrashes(processor, metered, backoff, worker);
+  const progress = watchProgress(queue, () => backoff.healthy);
+  const reporter = startWorkerReporter(store, worker, logger);
 
   async function consume(): Promise<Consumer> {
     await backoff.run(() => store.prepare());
     const limits = { prefetch: config.CONSUMER_PREFETCH, retryDelayMs: config.RETRY_DELAY_MS };
-    const consumer = await queue.consume(handler, limits);
-    checks.consuming = () => Promise.resolve();
+    const consumer = await queue.consume(meterHandler(isolated, config.RETRY_DELAY_MS), limits);
+    checks.consuming = () => progress.check();
     logger.info({ queue: config.QUEUE_NAME, worker }, 'consuming');
     return consumer;
   }
@@ -72,12 +80,26 @@ export async function startWorker(
     { name: 'turn unready', run: () => readiness.stop() },
     { name: 'end back-off', run: () => backoff.stop() },
     { name: 'finish messages', run: async () => (await consuming.catch(() => undefined))?.stop() },
+    { name: 'end watching', run: () => progress.stop() },
+    { name: 'report counts', run: () => reporter.stop() },
     { name: 'close queue', run: () => queue.close() },
     { name: 'close store', run: () => store.close() },
     { name: 'close health server', run: () => health.close() },
   ];
   const shutdown = createShutdown(steps, config.SHUTDOWN_TIMEOUT_MS, logger);
   return { port: health.port, consuming, shutdown };
+}
+
+/** Tells the other processes, through the store, what this one has counted. */
+function startWorkerReporter(store: Store, name: string, logger: Logger): Reporter {
+  const measure = () => ({
+    counts: workerCounts,
+    inFlight: workerState.handling + workerState.delayed,
+    depth: workerState.depth,
+    limiterDegraded: false,
+  });
+  const latencies = { write: writeSeconds, acceptToStored: acceptToStoredSeconds };
+  return startReporter({ service: 'worker', name, latencies, measure }, store, logger);
 }
 
 function notReady(): Promise<never> {

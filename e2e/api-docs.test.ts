@@ -117,6 +117,7 @@ function routesOf(documented: string[]): string[] {
   const parts = {
     ingestion: unused,
     deadLetters: unused,
+    pipeline: unused,
     readiness: unused,
     store: unused,
     rateLimitStore: unused,

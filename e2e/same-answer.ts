@@ -18,8 +18,8 @@ const kinds: Record<string, (value: unknown) => boolean> = {
 
 /**
  * What in an answer is not as the example shows it. Headers that the example leaves out may be there; the body has to
- * have all keys and no others. Two exceptions: `{"code": ".."}` alone stands for the whole problem document of that
- * code, and of a minute that has begun, shown as 60 seconds, any number of seconds may be left.
+ * have all keys and no others. Three exceptions: `{"code": ".."}` alone stands for the whole problem document of that
+ * code, the numbers of the pipeline only have to add up, and of a minute that has begun, shown as 60 seconds, any number of seconds may be left.
  */
 export function differences(shown: ShownAnswer, given: ShownAnswer): string[] {
   const wrong = Object.entries(shown.headers)
@@ -29,6 +29,7 @@ export function differences(shown: ShownAnswer, given: ShownAnswer): string[] {
   if (shown.body === '') return wrong;
   const shownBody = JSON.parse(shown.body) as Record<string, unknown>;
   const givenBody = JSON.parse(given.body || 'null') as Record<string, unknown>;
+  if ('settled' in shownBody) return [...wrong, ...sumFaults(shownBody, givenBody)];
   const isProblem = Object.keys(shownBody).join() === 'code';
   return [
     ...wrong,
@@ -76,6 +77,26 @@ function bodyFaults(shown: unknown, given: unknown, path: string): string[] {
     if (!(name in shown)) return [`${place} is not in the example`];
     return bodyFaults(shown[name], given[name], place);
   });
+}
+
+/** Every object has the keys of the one shown, each process those of the one shown of its service; and the sum is true. */
+function sumFaults(shown: Record<string, unknown>, given: Record<string, unknown>): string[] {
+  const processesOf = (body: Record<string, unknown>) => body.processes as Record<string, unknown>[];
+  const shownOf = (service: unknown) => processesOf(shown).find((one) => one.service === service) ?? {};
+  const keys = (value: unknown): unknown =>
+    isObject(value) ? Object.entries(value).map(([name, one]) => [name, keys(one)]) : typeof (value ?? 0);
+  const isSame = (one: unknown, other: unknown) => JSON.stringify(keys(one)) === JSON.stringify(keys(other));
+  const numberOf = (name: string) => Number(given[name] ?? 0);
+  const parts = ['stored', 'duplicate', 'dead', 'inFlight', 'difference'].map(numberOf);
+  const checks: Record<string, boolean> = {
+    keys: isSame({ ...shown, processes: [] }, { ...given, processes: [] }),
+    processes:
+      processesOf(given).length > 1 && processesOf(given).every((one) => isSame(shownOf(one.service), one)),
+    sum: numberOf('accepted') === parts.reduce((sum, part) => sum + part, 0) && numberOf('accepted') > 0,
+  };
+  return Object.keys(checks)
+    .filter((name) => !checks[name])
+    .map((name) => `${name} of the pipeline: ${JSON.stringify(given)}`);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -8,7 +8,9 @@ import type Joi from 'joi';
 import { format, resolveConfig } from 'prettier';
 import { apiVariables } from '../api/config.ts';
 import { problems } from '../api/problems.ts';
+import { apiRegistry } from '../api/services/metrics.ts';
 import { workerVariables } from '../consumer/config.ts';
+import { workerRegistry } from '../consumer/services/metrics.ts';
 
 interface Variable {
   name: string;
@@ -108,10 +110,32 @@ function problemTable(): string {
   return table(['Status', 'Code', 'Title', 'What to do'], rows);
 }
 
+/** Our own metrics; those of Node are the library's, and differ from system to system. */
+function metricTable(service: string, registry: typeof apiRegistry): string {
+  interface Metric {
+    name: string;
+    type: string;
+    help: string;
+    labelNames: string[];
+  }
+  const metrics = registry.getMetricsAsArray() as unknown as Metric[];
+  const rows = metrics
+    .filter(({ name }) => name.startsWith('event_tracker_'))
+    .map(({ name, type, labelNames, help }) => [
+      `\`${name}\``,
+      type,
+      labelNames.map((label) => `\`${label}\``).join(', '),
+      help,
+    ]);
+  return table([`Metric of the ${service}`, 'Type', 'Label', 'Meaning'], rows);
+}
+
 const blocks: Record<string, string> = {
   'api variables': variableTable(api),
   'worker variables': variableTable(worker),
   problems: problemTable(),
+  'api metrics': metricTable('API', apiRegistry),
+  'worker metrics': metricTable('worker', workerRegistry),
 };
 
 /** The document with the text between each pair of markers made anew. */

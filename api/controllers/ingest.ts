@@ -3,6 +3,7 @@ import { type FieldError } from '@event-tracker/shared/errors';
 import { type Activity, parseActivity } from '@event-tracker/shared/event';
 import { Problem } from '../problems.ts';
 import { type Ingestion, type RequestFacts } from '../services/ingestion.ts';
+import { countInvalid } from '../services/metrics.ts';
 
 /** Most events of one batch. */
 export const BATCH_EVENTS_MAX = 2500;
@@ -17,7 +18,10 @@ export function ingestOne(ingestion: Ingestion): RequestHandler {
     const key = idempotencyKey(req);
     const parsed = parseActivity(req.body);
     const faults = [...key.faults, ...(parsed.ok ? [] : parsed.details)];
-    if (!parsed.ok || faults.length > 0) throw invalid(faults);
+    if (!parsed.ok || faults.length > 0) {
+      countInvalid(1);
+      throw invalid(faults);
+    }
 
     const [eventId] = await ingestion.accept([withKey(parsed.value, key.value)], facts(req));
     res.status(202).json({ status: 'accepted', eventId });
@@ -38,6 +42,7 @@ export function ingestBatch(ingestion: Ingestion): RequestHandler {
       if (parsed.ok) accepted.push(withKey(parsed.value, key.value && `${key.value}-${index}`));
       else rejected.push({ index, details: parsed.details });
     });
+    countInvalid(rejected.length);
     if (accepted.length === 0) throw invalid(rejected.flatMap(withIndex));
 
     const eventIds = await ingestion.accept(accepted, facts(req));

@@ -2,6 +2,7 @@ import { type ErrorRequestHandler } from 'express';
 import { QueueUnavailable, StoreUnavailable } from '@event-tracker/shared/errors';
 import { type Logger } from '@event-tracker/shared/logger';
 import { Problem, type ProblemCode, problems } from '../problems.ts';
+import { rejectedRequests } from '../services/metrics.ts';
 
 /** What a client is asked to wait after a 503. */
 const RETRY_AFTER_SECONDS = 1;
@@ -21,6 +22,7 @@ export function errorHandler(logger: Logger): ErrorRequestHandler {
     }
     const { code, message, details } = asProblem(error);
     const { status, title } = problems[code];
+    rejectedRequests.inc({ reason: code });
     if (status >= 500) logger[status === 500 ? 'error' : 'warn']({ err: error, requestId: req.id }, title);
     if (status === 503) res.set('Retry-After', String(RETRY_AFTER_SECONDS));
     res.status(status).type('application/problem+json');

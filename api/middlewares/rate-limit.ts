@@ -4,6 +4,7 @@ import { rateLimit, type RateLimitInfo, type Store } from 'express-rate-limit';
 import { type Logger } from '@event-tracker/shared/logger';
 import { type ApiConfig } from '../config.ts';
 import { Problem } from '../problems.ts';
+import { apiCounts } from '../services/metrics.ts';
 
 export type RateLimitStore = Store;
 
@@ -20,6 +21,7 @@ export function rateLimiter(config: ApiConfig, store: RateLimitStore, logger: Lo
     store,
     skip: ({ ip = '' }) => config.RATE_LIMIT_ALLOWLIST.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4'),
     handler: (req, res, next) => {
+      apiCounts.rateLimited += 1;
       const { used, limit } = (req as unknown as { rateLimit: RateLimitInfo }).rateLimit;
       // One line an address and window; a flood must not become a flood of log entries.
       if (used === limit + 1)

@@ -17,6 +17,8 @@ import { type RateLimitStore } from '../middlewares/rate-limit.ts';
 import { type ProblemCode, problems } from '../problems.ts';
 import { createDeadLetters } from '../services/dead-letters.ts';
 import { createIngestion } from '../services/ingestion.ts';
+import { meterPublish } from '../services/metrics.ts';
+import { createPipeline } from '../services/pipeline.ts';
 import { createReadiness } from '@event-tracker/shared/readiness';
 
 export const ADMIN_KEY = 'the-admin-key-of-the-tests';
@@ -51,8 +53,8 @@ export class FakeQueue implements Queue {
   consume(): never {
     throw new Error('The API consumes nothing.');
   }
-  depth(): never {
-    throw new Error('The API asks for no depth.');
+  depth(): Promise<number> {
+    return this.fault ? Promise.reject(this.fault) : Promise.resolve(0);
   }
 }
 
@@ -111,8 +113,9 @@ export function createTestApi(settings: Environment = {}, parts: Parts = {}): Te
   const rateLimitStore = parts.rateLimitStore ?? new MemoryStore();
   const app = createApp({
     config,
-    ingestion: createIngestion(queue),
-    deadLetters: createDeadLetters(store, queue),
+    ingestion: createIngestion(meterPublish(queue)),
+    deadLetters: createDeadLetters(store, meterPublish(queue)),
+    pipeline: createPipeline(store, queue),
     readiness,
     store,
     rateLimitStore,

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo } from 'node:net';
 import { ConfigurationError } from '@event-tracker/shared/errors';
 import { type Readiness } from '@event-tracker/shared/readiness';
+import { exposeMetrics, workerRegistry } from './metrics.ts';
 
 const REQUEST_TIMEOUT_MS = 5000;
 
@@ -10,17 +11,22 @@ export interface HealthServer {
   close(): Promise<void>;
 }
 
-/** Serves liveness and readiness. Rejects with ConfigurationError when the port cannot be had. */
+/** Serves liveness, readiness and metrics. Rejects with ConfigurationError when the port cannot be had. */
 export async function openHealthServer(port: number, readiness: Readiness): Promise<HealthServer> {
   async function answer({ method = '', url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = url.split('?', 1)[0];
-    if (path !== '/health' && path !== '/health/ready') return send(response, 404, { status: 'not found' });
+    if (path !== '/health' && path !== '/health/ready' && path !== '/metrics')
+      return send(response, 404, { status: 'not found' });
     if (method !== 'GET' && method !== 'HEAD') {
       response.setHeader('Allow', 'GET, HEAD');
       return send(response, 405, { status: 'method not allowed' });
     }
     if (path === '/health') return send(response, 200, { status: 'ok' });
     const report = await readiness.report();
+    if (path === '/metrics') {
+      const metrics = await exposeMetrics(report.checks);
+      return sendText(response, 200, metrics, workerRegistry.contentType);
+    }
     send(response, report.status === 'ready' ? 200 : 503, report);
   }
 
@@ -48,9 +54,12 @@ export async function openHealthServer(port: number, readiness: Readiness): Prom
 }
 
 function send(response: ServerResponse, status: number, body: object): void {
-  const text = JSON.stringify(body);
+  sendText(response, status, JSON.stringify(body), 'application/json');
+}
+
+function sendText(response: ServerResponse, status: number, text: string, type: string): void {
   response.writeHead(status, {
-    'Content-Type': 'application/json',
+    'Content-Type': type,
     'Content-Length': Buffer.byteLength(text),
     'Cache-Control': 'no-store',
   });

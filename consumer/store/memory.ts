@@ -1,5 +1,6 @@
 import { StoreUnavailable } from '@event-tracker/shared/errors';
 import { compareText, createMemoryDeadLetters } from './memory-dead-letters.ts';
+import { addCounts, noCounts, type ProcessReport } from '@event-tracker/shared/process-report';
 import {
   type Delivery,
   type ListFilter,
@@ -56,9 +57,37 @@ export function createMemoryStore(worker = 'memory'): MemoryStore {
       const activity = activities.get(eventId);
       return activity ? copy(activity) : null;
     },
+    ...createMemoryProcesses(reach),
     close: () => Promise.resolve(),
   };
   return store;
+}
+
+function createMemoryProcesses(
+  reach: () => Promise<void>,
+): Pick<Store, 'reportProcess' | 'listProcesses' | 'foldProcesses'> {
+  const processes = new Map<string, ProcessReport>();
+  let folded = noCounts();
+  return {
+    async reportProcess(report, isFirst) {
+      await reach();
+      if (!isFirst && processes.get(report.id)?.ended !== false) return false;
+      processes.set(report.id, structuredClone(report));
+      return true;
+    },
+    async listProcesses() {
+      await reach();
+      return { processes: structuredClone([...processes.values()]), folded };
+    },
+    async foldProcesses(silentSince) {
+      await reach();
+      for (const { id, ended, reportedAt, counts } of processes.values()) {
+        if (!ended && reportedAt >= silentSince) continue;
+        folded = addCounts(folded, counts);
+        processes.delete(id);
+      }
+    },
+  };
 }
 
 function toActivity({ event, attempts, redelivered }: Delivery, worker: string): StoredActivity {

@@ -4,6 +4,7 @@ import { createMongodbAttempts } from './mongodb-attempts.ts';
 import { createMongodbConnection } from './mongodb-connection.ts';
 import { createMongodbDeadLetters } from './mongodb-dead-letters.ts';
 import { writeEach } from './mongodb-write.ts';
+import { createMongodbProcesses } from './mongodb-processes.ts';
 import { activityConditions } from './mongodb-page.ts';
 import { type Delivery, type Store, type StoredActivity, type StoreOptions } from './store.ts';
 
@@ -50,6 +51,8 @@ export function createMongodbStore(url: string, { worker, timeoutMs }: StoreOpti
         const document = await activities.findOne({ _id: eventId }).maxTimeMS(timeoutMs).lean();
         return document && toActivity(document);
       }),
+
+    ...createMongodbProcesses(connection, call),
 
     async ping() {
       await call(() => connection.getClient().db('admin').command({ ping: 1 }));

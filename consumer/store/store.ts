@@ -1,5 +1,6 @@
 import { type FieldError } from '@event-tracker/shared/errors';
 import { type ActivityEvent } from '@event-tracker/shared/event';
+import { type Counts, type ProcessReport } from '@event-tracker/shared/process-report';
 
 /** What the worker knows of an event when it stores it. */
 export interface Delivery {
@@ -140,6 +141,18 @@ export interface Store extends DeadLetterStore, AttemptStore {
   /** Newest first; from an index, whatever the filter. */
   list(filter: ListFilter): Promise<StoredActivity[]>;
   get(eventId: string): Promise<StoredActivity | null>;
+  /**
+   * Keeps what a process reports of itself, in place of what it reported before under that id. Resolves to false, and
+   * keeps nothing, when the last report under that id was final, or the process was taken for ended.
+   */
+  reportProcess(report: ProcessReport, isFirst: boolean): Promise<boolean>;
+  /** The last report of each process, and the sum of the counts of those that were folded. */
+  listProcesses(): Promise<{ processes: ProcessReport[]; folded: Counts }>;
+  /**
+   * Adds the counts of processes that have ended, and of those that have not reported since `silentSince`, to one sum
+   * and removes their reports: each once, whatever runs at the same time or breaks off.
+   */
+  foldProcesses(silentSince: Date): Promise<void>;
   ping(): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ActivityEvent } from '@event-tracker/shared/event';
 import { createLogger } from '@event-tracker/shared/logger';
+import { noCounts, type ProcessReport } from '@event-tracker/shared/process-report';
 import { type DeadLetter, type Delivery, type Store } from '../store/store.ts';
 
 export const silent = createLogger('test', 'silent');
@@ -45,6 +46,25 @@ export function aDeadLetter(overrides: Partial<DeadLetter> = {}): DeadLetter {
 export async function allDead(store: Store): Promise<DeadLetter[]> {
   const heads = await store.listDead({ limit: 100 });
   return Promise.all(heads.map(async ({ id }) => (await store.getDead(id))!));
+}
+
+export function aReport(overrides: Partial<ProcessReport> = {}): ProcessReport {
+  return {
+    id: randomUUID(),
+    service: 'worker',
+    name: 'host:1',
+    startedAt: new Date('2024-01-01T00:00:00.000Z'),
+    reportedAt: new Date('2024-01-01T00:01:00.000Z'),
+    ended: false,
+    counts: { ...noCounts(), stored: 1 },
+    inFlight: 2,
+    depth: null,
+    quietMs: 3,
+    rates: noCounts(),
+    latencies: { write: [0, 1, 2] },
+    limiterDegraded: false,
+    ...overrides,
+  };
 }
 
 /** Resolves as soon as the condition holds; Jest's own timeout is the bound. */

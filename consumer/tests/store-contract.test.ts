@@ -9,7 +9,8 @@ import {
   type Position,
   type Store,
 } from '../store/store.ts';
-import { aDeadLetter, aDelivery } from './events.ts';
+import { noCounts, type ProcessReport } from '@event-tracker/shared/process-report';
+import { aDeadLetter, aDelivery, aReport } from './events.ts';
 
 let server: MongoMemoryServer | undefined;
 
@@ -279,6 +280,50 @@ describe.each(drivers.filter(({ driver }) => driver !== 'mongodb' || haveMongod)
       await store.forgetAttempts([]);
       await store.countAttempts(['a']);
       expect(await store.readAttempts(['a'])).toEqual([1]);
+    });
+
+    const ids = (reports: readonly ProcessReport[]) => reports.map(({ id }) => id).sort();
+    const storedCount = async () => {
+      const { processes, folded } = await other.listProcesses();
+      return processes.reduce((sum, { counts }) => sum + counts.stored, folded.stored);
+    };
+
+    test('keeps the last report of each process', async () => {
+      expect(await store.listProcesses()).toEqual({ processes: [], folded: noCounts() });
+      const first = aReport();
+      const api = aReport({ service: 'api', depth: 7, limiterDegraded: true });
+      for (const report of [first, api]) expect(await store.reportProcess(report, true)).toBe(true);
+      const later = { ...first, quietMs: 0, counts: { ...noCounts(), stored: 5 }, latencies: {} };
+      expect(await store.reportProcess(later, false)).toBe(true);
+      const { processes, folded } = await other.listProcesses();
+      expect(processes.find(({ id }) => id === first.id)).toEqual(later);
+      expect(processes.find(({ id }) => id === api.id)).toEqual(api);
+      expect([processes.length, folded]).toEqual([2, noCounts()]);
+    });
+
+    test('a final report is the last one', async () => {
+      const report = aReport();
+      await store.reportProcess(report, true);
+      expect(await store.reportProcess({ ...report, ended: true }, false)).toBe(true);
+      expect(await store.reportProcess(report, false)).toBe(false);
+      expect((await store.listProcesses()).processes).toMatchObject([{ ended: true }]);
+    });
+
+    test('folds what has ended and what was silent, each once, and the sums stay', async () => {
+      const at = (minute: number) => new Date(Date.UTC(2024, 0, 1, 0, minute));
+      const [running, silent] = [aReport({ reportedAt: at(9) }), aReport({ reportedAt: at(1) })];
+      const ended = Array.from({ length: 20 }, () => aReport({ ended: true, reportedAt: at(9) }));
+      for (const report of [running, silent, ...ended]) await store.reportProcess(report, true);
+      await Promise.all([store, other, store, other].map((one) => one.foldProcesses(at(5))));
+      await store.foldProcesses(at(5));
+      const { processes, folded } = await store.listProcesses();
+      expect(ids(processes)).toEqual([running.id]);
+      expect(folded).toEqual({ ...noCounts(), stored: 21 });
+      expect(await storedCount()).toBe(22);
+      // It comes back, is told that it was taken for ended, and would have been counted twice.
+      expect(await store.reportProcess(silent, false)).toBe(false);
+      expect(await store.reportProcess(running, false)).toBe(true);
+      expect(await storedCount()).toBe(22);
     });
 
     test('answers a ping', async () => {

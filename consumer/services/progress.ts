@@ -1,0 +1,44 @@
+import { type Queue } from '@event-tracker/shared/queue/queue';
+import { workerState } from './metrics.ts';
+
+const INTERVAL_MS = 1000;
+/** With the second between two looks and the time that one may take, a worker that is stuck is unready within 30 s. */
+const STUCK_AFTER_MS = 20_000;
+
+export interface Progress {
+  /** Rejects when there was work for `STUCK_AFTER_MS` and no message was decided over, though nothing stood in the way. */
+  check(): Promise<void>;
+  stop(): void;
+}
+
+/** Watches whether the worker gets on. While the store or the queue is away it need not: they have their own checks. */
+export function watchProgress(queue: Pick<Queue, 'depth'>, storeIsUp: () => boolean): Progress {
+  let gotOnAt = performance.now();
+  let verdicts = workerState.verdicts;
+  let timer: NodeJS.Timeout | undefined;
+  let stopping = false;
+
+  async function look(): Promise<void> {
+    workerState.depth = await queue.depth().catch(() => null);
+    const { depth, handling } = workerState;
+    const hasWork = handling > 0 || (depth ?? 0) > 0;
+    const isExplained = depth === null || !storeIsUp();
+    if (!hasWork || isExplained || verdicts !== workerState.verdicts) gotOnAt = performance.now();
+    verdicts = workerState.verdicts;
+    if (!stopping) timer = setTimeout(() => void look(), INTERVAL_MS).unref();
+  }
+  void look();
+
+  return {
+    check() {
+      const stuckMs = performance.now() - gotOnAt;
+      return stuckMs < STUCK_AFTER_MS
+        ? Promise.resolve()
+        : Promise.reject(new Error(`no message was decided over in ${Math.round(stuckMs)} ms`));
+    },
+    stop() {
+      stopping = true;
+      clearTimeout(timer);
+    },
+  };
+}
