@@ -53,7 +53,9 @@ export async function startApi(config: ApiConfig, logger: Logger): Promise<Runni
     { store: () => store.ping(), rateLimit: () => (redisStore ? redisStore.ping() : Promise.resolve()) },
   );
 
-  const ingestion = createIngestion(meterPublish(queue));
+  // Whatever publishes accepted events goes through it, replays of dead letters too: each has to be counted.
+  const metered = meterPublish(queue);
+  const ingestion = createIngestion(metered);
   const pipeline = createPipeline(store, queue);
   const app = createApp({ config, ingestion, pipeline, readiness, store, rateLimitStore, logger });
   const server = createServer(
