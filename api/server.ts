@@ -54,6 +54,7 @@ export async function startApi(config: ApiConfig, logger: Logger): Promise<Runni
     { store: () => store.ping(), rateLimit: () => (redisStore ? redisStore.ping() : Promise.resolve()) },
   );
 
+  // Whatever publishes accepted events goes through it, replays of dead letters too: each has to be counted.
   const publisher = meterPublish(queue);
   const ingestion = createIngestion(publisher);
   const deadLetters = createDeadLetters(store, publisher);

@@ -34,7 +34,7 @@ export const workerVariables: Variables<WorkerConfig> = {
     .max(65_535)
     .default(3001)
     .unit('port')
-    .description('Port of the worker’s GET /health and GET /health/ready; 0 takes a free one'),
+    .description('Port of the worker’s GET /health, GET /health/ready and GET /metrics; 0 takes a free one'),
   CONSUMER_PREFETCH: Joi.number()
     .integer()
     .min(1)

@@ -97,6 +97,18 @@ Retry-After: 59
   for (const [from, to] of wrong) expect([from, to, faults(good.replace(from, to))]).toEqual([from, to, 1]);
 });
 
+test('a sum of the pipeline that is not true, or not as shown, is noticed', () => {
+  const [shown] = examples
+    .filter(({ script }) => script.includes('/pipeline'))
+    .map((example) => example.shown);
+  const given = (from: string, to: string) => ({ ...shown!, body: shown!.body.replace(from, to) });
+  const [name, count] = ['"name": "api-1:17"', '"stored": 1447'];
+  expect(differences(shown!, given(name, '"name": "another"'))).toEqual([]);
+  expect(differences(shown!, given(name, '"name": 1'))).toHaveLength(1);
+  expect(differences(shown!, given(count, '"stored": 1446'))).toHaveLength(1);
+  expect(differences(shown!, given('"settled": true,', ''))).toHaveLength(1);
+});
+
 /** Method and path of the last `curl` of an example. */
 function requestOf({ script }: Example): string {
   const command = script.slice(script.lastIndexOf('curl '));

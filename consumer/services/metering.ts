@@ -30,9 +30,9 @@ export function meterStore(store: Store, worker: string): Store {
     });
     if (unclear.length === 0) return;
     const repeated = await Promise.all(unclear.map(isRepeated));
-    const count = repeated.filter(Boolean).length;
-    workerCounts.repeated += count;
-    workerCounts.duplicate += unclear.length - count;
+    const again = repeated.filter(Boolean).length;
+    workerCounts.repeated += again;
+    workerCounts.duplicate += unclear.length - again;
   }
 
   /** Whether an earlier delivery has stored this very event. Where the store cannot say, that is the likelier. */

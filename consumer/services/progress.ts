@@ -1,8 +1,9 @@
 import { type Queue } from '@event-tracker/shared/queue/queue';
 import { workerState } from './metrics.ts';
 
-const INTERVAL_MS = 1000;
-/** With the second between two looks and the time that one may take, a worker that is stuck is unready within 30 s. */
+const INTERVAL_MIN_MS = 1000;
+const INTERVAL_MAX_MS = 5000;
+/** Long enough for two looks at their slowest, and short enough for a worker that is stuck to be unready within 30 s. */
 const STUCK_AFTER_MS = 20_000;
 
 export interface Progress {
@@ -19,13 +20,16 @@ export function watchProgress(queue: Pick<Queue, 'depth'>, storeIsUp: () => bool
   let stopping = false;
 
   async function look(): Promise<void> {
+    const begun = performance.now();
     workerState.depth = await queue.depth().catch(() => null);
     const { depth, handling } = workerState;
     const hasWork = handling > 0 || (depth ?? 0) > 0;
     const isExplained = depth === null || !storeIsUp();
     if (!hasWork || isExplained || verdicts !== workerState.verdicts) gotOnAt = performance.now();
     verdicts = workerState.verdicts;
-    if (!stopping) timer = setTimeout(() => void look(), INTERVAL_MS).unref();
+    // A long queue in a database takes its time to count; that must not become a load of its own.
+    const pauseMs = Math.min(Math.max(INTERVAL_MIN_MS, (performance.now() - begun) * 10), INTERVAL_MAX_MS);
+    if (!stopping) timer = setTimeout(() => void look(), pauseMs).unref();
   }
   void look();
 
