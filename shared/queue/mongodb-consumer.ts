@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { type Collection } from 'mongodb';
 import { uuidv7 } from 'uuidv7';
 import { type Logger } from '../logger.ts';
@@ -188,7 +189,9 @@ export class MongodbConsumer implements Consumer {
     this.#running.add(running);
   }
 
-  async #decide({ body, attempts }: StoredMessage): Promise<Verdict> {
+  async #decide(message: StoredMessage): Promise<Verdict> {
+    const attempts = Number.isSafeInteger(message.attempts) ? message.attempts : 0;
+    const body = bytesOf(message.body);
     try {
       return await this.#handle({ body, attempts: attempts + 1, redelivered: attempts > 0 });
     } catch (error) {
@@ -196,4 +199,10 @@ export class MongodbConsumer implements Consumer {
       return 'retry';
     }
   }
+}
+
+/** Anyone may have put the message there: a body that is no bytes becomes some that can be decided over and kept. */
+function bytesOf(body: unknown): Buffer {
+  if (Buffer.isBuffer(body)) return body;
+  return Buffer.from(typeof body === 'string' ? body : inspect(body));
 }
