@@ -128,6 +128,10 @@ const eventSchema = Joi.object({
   userAgent: Joi.string().custom(storable).required().allow(null, ''),
 });
 
+const KNOWN_FIELDS = new Set(
+  [activitySchema, eventSchema].flatMap((schema) => Object.keys(schema.describe().keys as object)),
+);
+
 /** Checks what a client sent as one event; on failure names every wrong field at once. */
 export function parseActivity(input: unknown): Parsed<Activity> {
   const parsed = validate<Activity & { id?: string }>(activitySchema, input);
@@ -142,6 +146,8 @@ export function parseEvent(input: unknown): Parsed<ActivityEvent> {
 }
 
 function validate<T>(schema: Joi.ObjectSchema, input: unknown): Parsed<T> {
+  const flood = floodOfFields(input);
+  if (flood) return { ok: false, details: flood };
   const { value, error } = schema.required().validate(input, options) as {
     value: T;
     error?: Joi.ValidationError;
@@ -153,6 +159,14 @@ function validate<T>(schema: Joi.ObjectSchema, input: unknown): Parsed<T> {
   }
   if (details.length === 0) return { ok: true, value };
   return { ok: false, details: details.slice(0, FAULTS_MAX).map(cut) };
+}
+
+/** Joi makes an error of every unknown field, and runs out of stack over a million of them: so many are refused before. */
+function floodOfFields(input: unknown): FieldError[] | undefined {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined;
+  const unknown = Object.keys(input).filter((name) => !KNOWN_FIELDS.has(name));
+  if (unknown.length <= FAULTS_MAX) return undefined;
+  return unknown.slice(0, FAULTS_MAX).map((field) => cut({ field, message: UNKNOWN_FIELD }));
 }
 
 function cut({ field, message }: FieldError): FieldError {

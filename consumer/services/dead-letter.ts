@@ -19,7 +19,7 @@ export interface Cause {
 export interface Dead {
   message: Message;
   event?: unknown;
-  part?: { index: number; body: () => Buffer } | undefined;
+  part?: { index: number; of: number; body: () => Buffer } | undefined;
 }
 
 /**

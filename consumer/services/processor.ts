@@ -41,7 +41,7 @@ export function createProcessor(
     const body = (index: number) => (items ??= itemsOfArray(message.body))[index] ?? message.body;
     const results = await Promise.allSettled(
       events.map((event, index) =>
-        processEvent({ message, event, part: { index, body: () => body(index) } }),
+        processEvent({ message, event, part: { index, of: events.length, body: () => body(index) } }),
       ),
     );
     // Only now, so that nothing of a message that is retried is still being written.
@@ -58,7 +58,8 @@ export function createProcessor(
       return createDeadLetter(dead, { reason: 'invalid-event', error: sentence(details), details }, worker);
     }
     const { attempts, redelivered } = dead.message;
-    const outcome = await batcher.add({ event: parsed.value, attempts, redelivered });
+    const bytes = dead.message.body.length / (dead.part?.of ?? 1);
+    const outcome = await batcher.add({ event: parsed.value, attempts, redelivered }, bytes);
     if (outcome.status !== 'rejected') return null;
     return createDeadLetter(dead, { reason: 'rejected-by-store', error: outcome.error }, worker);
   }

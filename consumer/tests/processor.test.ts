@@ -198,6 +198,13 @@ test.each(['source', 'requestId', 'ip', 'userAgent'])(
   },
 );
 
+test('a million unknown fields are one dead letter', async () => {
+  const { store, send } = setUp();
+  const fields = Object.fromEntries(Array.from({ length: 1_000_000 }, (_, index) => [`k${index}`, 1]));
+  expect(await send({ ...anEvent(), ...fields })).toBe('dead');
+  expect((await store.listDead(1))[0]?.details).toHaveLength(20);
+});
+
 test('a store that is away makes no dead letters: message and letter wait for it', async () => {
   const { store, send } = setUp();
   store.away = true;

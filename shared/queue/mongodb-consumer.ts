@@ -145,11 +145,13 @@ export class MongodbConsumer implements Consumer {
     const free = Math.min(this.#options.prefetch - this.#held.size, CLAIM_MAX);
     if (this.#stopped || free <= 0) return 0;
     const now = Date.now();
+    // A single batch ends at 16 MiB: messages of that size are claimed one by one, not by the hundred.
+    const within16MiB = { promoteBuffers: true, singleBatch: true, batchSize: free };
     // Retried messages come before fresh ones, or a long queue would hold them back for ever.
     const ready = await within(
       OPERATION_TIMEOUT_MS,
       this.#messages
-        .find({ visibleAt: { $lte: now } }, { promoteBuffers: true })
+        .find({ visibleAt: { $lte: now } }, within16MiB)
         .sort({ visibleAt: -1, _id: 1 })
         .limit(free)
         .toArray(),
