@@ -79,8 +79,8 @@ describeWith(['rabbitmq', 'mongodb'], 'while the broker takes nothing', () => {
   const ways: [string, () => Promise<unknown>, () => Promise<unknown>][] = [
     [
       'for a resource alarm',
-      () => rabbitmq.ctl('set_disk_free_limit', '1000TB'),
-      () => rabbitmq.ctl('set_disk_free_limit', '1MB'),
+      () => rabbitmq.ctl('set_disk_free_limit', '1000000000000000'),
+      () => rabbitmq.ctl('set_disk_free_limit', '1000000'),
     ],
     ['because it hangs', () => Promise.resolve(rabbitmq.pause()), () => Promise.resolve(rabbitmq.resume())],
   ];
@@ -105,7 +105,8 @@ describeWith(['rabbitmq', 'mongodb'], 'while the broker takes nothing', () => {
       await delay(WARM_UP_MS);
       const warm = watchMemory(api.pid);
       await delay(WARM_UP_MS);
-      const baseline = quantile(await warm(), 0.5);
+      // What the same load needs while nothing is blocked, without its single peaks.
+      const baseline = quantile(await warm(), 0.9);
       expect([...load.answers.keys()]).toEqual(['202']);
 
       await block();
