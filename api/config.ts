@@ -84,7 +84,9 @@ export const apiVariables: Variables<ApiConfig> = {
     .min(1)
     .default(1000)
     .unit('messages')
-    .description('Messages that may wait for the broker’s confirmation; past it the answer is 503'),
+    .description(
+      'Messages that may wait for the broker’s confirmation, 8 MiB of them at most; past it the answer is 503',
+    ),
   PUBLISH_TIMEOUT_MS: Joi.number()
     .integer()
     .min(1)

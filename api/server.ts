@@ -19,9 +19,9 @@ import { apiCounts, confirmSeconds, meterPublish, publishesInFlight } from './se
 import { createPipeline } from './services/pipeline.ts';
 import { openRateLimitStore } from './services/rate-limit-store.ts';
 
-/** A client that sends its headers or its whole request slower than this is cut off. */
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 15_000;
+/** A client that sends its headers or its whole request slower than this is cut off, in less than 15 s under load too. */
+const HEADERS_TIMEOUT_MS = 8_000;
+const REQUEST_TIMEOUT_MS = 12_000;
 /** Longer than the usual 60 s of load balancers, so that they never reuse a connection that is about to close. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** While it shuts down, the time for clients on open connections to be told so with their next answer. */

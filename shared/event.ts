@@ -36,6 +36,8 @@ export const EVENT_ID_LENGTH_MAX = 128;
 export const USER_ID_LENGTH_MAX = 256;
 /** Longest `eventType`, in UTF-16 units. */
 export const EVENT_TYPE_LENGTH_MAX = 128;
+/** A fault names its field with at most so many UTF-16 units, or long keys would make an answer of megabytes. */
+const FIELD_LENGTH_MAX = 500;
 
 // RFC 3339 with what ISO 8601 also allows and clients send: a date alone, no seconds, no zone, +0530.
 const ISO_8601 =
@@ -119,12 +121,16 @@ const eventSchema = Joi.object({
   eventType,
   timestamp: timestamp.required(),
   payload: payload.required(),
-  source: Joi.string().required(),
+  source: Joi.string().custom(storable).required(),
   receivedAt: timestamp.required(),
-  requestId: Joi.string().required().allow(null),
-  ip: Joi.string().required().allow(null),
-  userAgent: Joi.string().required().allow(null, ''),
+  requestId: Joi.string().custom(storable).required().allow(null),
+  ip: Joi.string().custom(storable).required().allow(null),
+  userAgent: Joi.string().custom(storable).required().allow(null, ''),
 });
+
+const KNOWN_FIELDS = new Set(
+  [activitySchema, eventSchema].flatMap((schema) => Object.keys(schema.describe().keys as object)),
+);
 
 /** Checks what a client sent as one event; on failure names every wrong field at once. */
 export function parseActivity(input: unknown): Parsed<Activity> {
@@ -140,6 +146,8 @@ export function parseEvent(input: unknown): Parsed<ActivityEvent> {
 }
 
 function validate<T>(schema: Joi.ObjectSchema, input: unknown): Parsed<T> {
+  const flood = floodOfFields(input);
+  if (flood) return { ok: false, details: flood };
   const { value, error } = schema.required().validate(input, options) as {
     value: T;
     error?: Joi.ValidationError;
@@ -149,7 +157,20 @@ function validate<T>(schema: Joi.ObjectSchema, input: unknown): Parsed<T> {
   if (Object.hasOwn(Object(input) as object, '__proto__')) {
     details.push({ field: '__proto__', message: UNKNOWN_FIELD });
   }
-  return details.length === 0 ? { ok: true, value } : { ok: false, details: details.slice(0, FAULTS_MAX) };
+  if (details.length === 0) return { ok: true, value };
+  return { ok: false, details: details.slice(0, FAULTS_MAX).map(cut) };
+}
+
+/** Joi makes an error of every unknown field, and runs out of stack over a million of them: so many are refused before. */
+function floodOfFields(input: unknown): FieldError[] | undefined {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined;
+  const unknown = Object.keys(input).filter((name) => !KNOWN_FIELDS.has(name));
+  if (unknown.length <= FAULTS_MAX) return undefined;
+  return unknown.slice(0, FAULTS_MAX).map((field) => cut({ field, message: UNKNOWN_FIELD }));
+}
+
+function cut({ field, message }: FieldError): FieldError {
+  return { field: field.slice(0, FIELD_LENGTH_MAX), message: message.slice(0, FIELD_LENGTH_MAX) };
 }
 
 function fieldErrors({ type, path, message, context }: Joi.ValidationErrorItem): FieldError[] {

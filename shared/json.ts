@@ -1,9 +1,11 @@
-/** Marks a string that stands for a number; a NUL is refused everywhere, so no good event holds one. */
-const MARK = '\0';
+import { randomUUID } from 'node:crypto';
+
+/** Marks a string that stands for a number; nobody outside of this process can write one that is taken for it. */
+const MARK = `\0${randomUUID()} `;
 
 // Sixteen digits are where whole numbers leave the safe range, a three-digit exponent is where doubles end.
-const SUSPECT = /\d{16}|[eE][+-]?\d{3}/;
-const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+const SUSPECT = /\d[\d.]{15}|[eE][+-]?\d{3}/;
+const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -15,32 +17,81 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 export function parseJson(bytes: Uint8Array): unknown {
   const text = utf8.decode(bytes);
   const value: unknown = JSON.parse(text);
-  // Only a text that is known to be JSON is scanned: there every string ends, so the scan takes linear time.
-  return SUSPECT.test(text) ? JSON.parse(text.replace(STRING_OR_NUMBER, markInexact)) : value;
+  // Only a text that is known to be JSON is scanned: there every string ends.
+  return SUSPECT.test(text) ? JSON.parse(markInexact(text)) : value;
 }
 
 /** The literal that a marked string stands for; undefined for every other string. */
 export function inexactNumber(text: string): string | undefined {
-  return text.startsWith(MARK) && isNumber(text.slice(1)) ? text.slice(1) : undefined;
+  return text.startsWith(MARK) ? text.slice(MARK.length) : undefined;
 }
 
-/** The JSON text of a value that came from `parseJson`, with its marked numbers written as they were. */
-export function stringifyJson(value: unknown): string {
-  return JSON.stringify(value).replace(/"\\u0000(-?[\d.eE+-]+)"/g, '$1');
+/** The bytes of each item of a JSON array, as they are written; `parseJson` has taken the text before. */
+export function itemsOfArray(bytes: Buffer): Buffer[] {
+  const items: Buffer[] = [];
+  let begin = bytes.indexOf('[') + 1;
+  let depth = 0;
+  for (let at = begin; depth >= 0 && at < bytes.length; at += 1) {
+    const char = String.fromCharCode(bytes[at] ?? 0);
+    if (char === '"') at = endOfString(bytes, at);
+    else if (char === '[' || char === '{') depth += 1;
+    else if (char === ']' || char === '}') depth -= 1;
+    if (depth < 0 || (depth === 0 && char === ',')) {
+      items.push(bytes.subarray(begin, at));
+      begin = at + 1;
+    }
+  }
+  return items;
 }
 
-function markInexact(token: string): string {
-  return token.startsWith('"') || isExact(token) ? token : JSON.stringify(MARK + token);
+/** Where the quote stands that ends the string which begins here. */
+function endOfString(bytes: Buffer, begin: number): number {
+  let at = begin + 1;
+  while (bytes[at] !== 0x22 && at < bytes.length) at += bytes[at] === 0x5c ? 2 : 1;
+  return at;
+}
+
+/**
+ * The JSON text with a marked string in place of every number that is not exact. The text is taken apart at its quotes,
+ * because one regular expression for strings with escapes overflows the stack on some megabytes of them.
+ */
+function markInexact(text: string): string {
+  let inString = false;
+  const parts = text.split('"').map((part) => {
+    if (inString) {
+      inString = endsInEscape(part);
+      return part;
+    }
+    inString = true;
+    return part.replace(NUMBER, (literal) => (isExact(literal) ? literal : JSON.stringify(MARK + literal)));
+  });
+  return parts.join('"');
+}
+
+/** Whether a quote behind this part of a string belongs to the string. */
+function endsInEscape(part: string): boolean {
+  let backslashes = 0;
+  while (part[part.length - 1 - backslashes] === '\\') backslashes += 1;
+  return backslashes % 2 === 1;
 }
 
 function isExact(literal: string): boolean {
   const number = Number(literal);
   if (!Number.isFinite(number)) return false;
-  // Of a whole number every digit counts: 2^63 is a double, but one that is written as 9223372036854776000.
-  if (/^-?\d+$/.test(literal)) return String(number) === literal || literal === '-0';
-  return number !== 0 || !/[1-9]/.test(literal.replace(/[eE].*/, ''));
+  const [digits, exponent] = decimal(literal);
+  if (digits === '') return true;
+  // Of a whole number every digit counts, however it is written: 2^63 is a double, but one that JSON.stringify writes
+  // as 9223372036854776000.
+  if (exponent >= 0) return decimal(String(number)).join() === `${digits},${exponent}`;
+  return number !== 0;
 }
 
-function isNumber(text: string): boolean {
-  return /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text);
+/** A literal's digits without zeros at either end, and the power of ten that the last of them stands for. */
+function decimal(literal: string): [digits: string, exponent: number] {
+  const [mantissa = '', power = '0'] = literal.replace(/^-/, '').toLowerCase().split('e');
+  const [whole = '', fraction = ''] = mantissa.split('.');
+  const all = whole + fraction;
+  let end = all.length;
+  while (all[end - 1] === '0') end -= 1;
+  return [all.slice(0, end).replace(/^0+/, ''), Number(power) + whole.length - end];
 }

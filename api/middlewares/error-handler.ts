@@ -13,8 +13,12 @@ const codeOfStatus = new Map<number, ProblemCode>([
   [415, 'unsupported-media-type'],
 ]);
 
+/** While a part is away every request fails for the same reason: one log entry of each problem in this time tells it. */
+const LOG_INTERVAL_MS = 10_000;
+
 /** Turns every error into a problem document (RFC 9457). What is no fault of the client is logged, never shown. */
 export function errorHandler(logger: Logger): ErrorRequestHandler {
+  const logUnavailable = atIntervals((fields, title) => logger.warn(fields, title));
   return (error: unknown, req, res, next) => {
     if (res.headersSent) {
       next(error);
@@ -23,8 +27,11 @@ export function errorHandler(logger: Logger): ErrorRequestHandler {
     const { code, message, details } = asProblem(error);
     const { status, title } = problems[code];
     rejectedRequests.inc({ reason: code });
-    if (status >= 500) logger[status === 500 ? 'error' : 'warn']({ err: error, requestId: req.id }, title);
-    if (status === 503) res.set('Retry-After', String(RETRY_AFTER_SECONDS));
+    if (status === 500) logger.error({ err: error, requestId: req.id }, title);
+    if (status === 503) {
+      logUnavailable({ err: error, requestId: req.id }, title);
+      res.set('Retry-After', String(RETRY_AFTER_SECONDS));
+    }
     res.status(status).type('application/problem+json');
     res.send(
       JSON.stringify({
@@ -37,6 +44,23 @@ export function errorHandler(logger: Logger): ErrorRequestHandler {
         requestId: req.id,
       }),
     );
+  };
+}
+
+type Log = (fields: Record<string, unknown>, title: string) => void;
+
+/** Passes on one entry of each title in `LOG_INTERVAL_MS`, and with it how many were left out since the one before. */
+function atIntervals(log: Log): Log {
+  const last = new Map<string, { at: number; leftOut: number }>();
+  return (fields, title) => {
+    const now = performance.now();
+    const { at, leftOut } = last.get(title) ?? { at: -Infinity, leftOut: 0 };
+    if (now - at < LOG_INTERVAL_MS) {
+      last.set(title, { at, leftOut: leftOut + 1 });
+      return;
+    }
+    last.set(title, { at: now, leftOut: 0 });
+    log(leftOut > 0 ? { ...fields, leftOut } : fields, title);
   };
 }
 

@@ -1,3 +1,5 @@
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import express, { type RequestHandler, Router } from 'express';
 import { parseJson } from '@event-tracker/shared/json';
 import { Problem } from '../problems.ts';
@@ -6,9 +8,54 @@ import { Problem } from '../problems.ts';
 const JSON_LABEL =
   /^(?:application\/(?:.+\+)?json|text\/plain|application\/x-www-form-urlencoded)\s*(?:;|$)/i;
 
+const inflaters = { gzip: promisify(gunzip), deflate: promisify(inflate), br: promisify(brotliDecompress) };
+
 /** Reads the body as JSON into `req.body`; gzip, deflate and br are inflated, and `bytesMax` counts what comes out. */
 export function jsonBody(bytesMax: number): RequestHandler[] {
-  return [requireJsonLabel, express.raw({ limit: bytesMax, type: () => true }), parseBody];
+  const readBytes = express.raw({ limit: bytesMax, type: () => true });
+  return [requireJsonLabel, inflated(readBytes, bytesMax), parseBody];
+}
+
+/**
+ * Inflates only what has been read to its end, and one body at a time: an inflater may hold 16 MiB, which hundreds of
+ * slow or hostile clients would otherwise take at once.
+ */
+function inflated(readBytes: RequestHandler, bytesMax: number): RequestHandler {
+  let last: Promise<unknown> = Promise.resolve();
+  return (req, res, next) => {
+    const encoding = (req.get('content-encoding') || 'identity').toLowerCase();
+    if (encoding === 'identity') {
+      readBytes(req, res, next);
+      return;
+    }
+    if (!Object.hasOwn(inflaters, encoding))
+      throw new Problem('unsupported-media-type', 'Content-Encoding must be gzip, deflate or br.');
+    const inflater = inflaters[encoding as keyof typeof inflaters];
+    // What is read is not to be inflated while it comes in.
+    delete req.headers['content-encoding'];
+    readBytes(req, res, (error?: unknown) => {
+      if (error) {
+        next(error);
+        return;
+      }
+      const bytes = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
+      const inflateBody = async () => {
+        req.body = await inflater(bytes, { maxOutputLength: bytesMax });
+      };
+      const done = last.then(inflateBody);
+      last = done.catch(() => undefined);
+      done.then(
+        () => next(),
+        (fault: NodeJS.ErrnoException) => next(asProblem(fault, encoding)),
+      );
+    });
+  };
+}
+
+function asProblem({ code, message }: NodeJS.ErrnoException, encoding: string): Problem {
+  return code === 'ERR_BUFFER_TOO_LARGE'
+    ? new Problem('body-too-large', 'The body is too large once it is inflated.')
+    : new Problem('bad-request', `The body is not ${encoding}: ${message}`);
 }
 
 /** The same for a request that may have no body: `req.body` is then undefined. */

@@ -12,7 +12,7 @@ export type RateLimitStore = Store;
 export function rateLimiter(config: ApiConfig, store: RateLimitStore, logger: Logger): RequestHandler {
   if (config.RATE_LIMIT_MODE === 'off') return (_req, _res, next) => next();
 
-  return rateLimit({
+  const limit = rateLimit({
     windowMs: config.RATE_LIMIT_WINDOW_MS,
     limit: config.RATE_LIMIT_MAX_REQUESTS,
     ipv6Subnet: 64,
@@ -43,4 +43,9 @@ export function rateLimiter(config: ApiConfig, store: RateLimitStore, logger: Lo
       error: (error, message) => logger.error({ err: error }, message ?? 'rate limiter'),
     },
   });
+  return (req, res, next) => {
+    // The address of a client that is gone already is not known any more, and nobody waits for an answer.
+    if (!req.ip) res.destroy();
+    else void limit(req, res, next);
+  };
 }

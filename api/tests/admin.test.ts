@@ -1,3 +1,4 @@
+import crypto from 'node:crypto';
 import request from 'supertest';
 import {
   ACTIVITIES,
@@ -48,6 +49,21 @@ describe('Reads with ADMIN_KEY set', () => {
       expect(response.get('WWW-Authenticate')).toBe('Bearer');
       expect(response.text).not.toContain(ADMIN_KEY);
     }
+  });
+
+  it('compare digests of one length in constant time, whatever the length of the key that was sent', async () => {
+    const compare = jest.spyOn(crypto, 'timingSafeEqual');
+    const keys = ['x', ADMIN_KEY.slice(0, 5), 'y'.repeat(ADMIN_KEY.length), 'z'.repeat(10_000), ADMIN_KEY];
+    const statuses: number[] = [];
+    for (const key of keys) {
+      const answer = request(app).get(ACTIVITIES).set('Authorization', `Bearer ${key}`);
+      statuses.push((await answer).status);
+    }
+    expect(statuses).toEqual([401, 401, 401, 401, 200]);
+    expect(compare.mock.calls.map((pair) => pair.map(({ byteLength }) => byteLength))).toEqual(
+      keys.map(() => [32, 32]),
+    );
+    compare.mockRestore();
   });
 
   it('tell who has no key nothing of the query or of what is stored', async () => {

@@ -90,6 +90,7 @@ describe('A body that is taken', () => {
     ['a fraction', '{"n":0.1}', { n: 0.1 }],
     ['a large exact number', '{"n":9007199254740992}', { n: 9007199254740992 }],
     ['an exact exponent', '{"n":1e100}', { n: 1e100 }],
+    ['minus zero', '{"n":-0,"s":"1234567890123456"}', { n: 0, s: '1234567890123456' }],
     ['digits in a string', '{"n":"9223372036854775807"}', { n: '9223372036854775807' }],
     ['escapes', String.raw`{"s":"\u00e9\ud83d\ude00\n\"\\"}`, { s: 'é😀\n"\\' }],
     ['64 levels', `${'{"a":'.repeat(64)}1${'}'.repeat(64)}`, undefined],
@@ -207,6 +208,8 @@ describe('What JSON can say and a database cannot keep', () => {
     ['1e400', '{"a":{"n":1e400}}', 'payload.a.n'],
     ['-1e400 in an array', '{"a":[0,-1e400]}', 'payload.a.1'],
     ['1e-400', '{"n":1e-400}', 'payload.n'],
+    ['2^53 + 1 with a point', '{"n":9007199254740993.0}', 'payload.n'],
+    ['2^53 + 1 with an exponent', '{"n":9.007199254740993e15}', 'payload.n'],
     ['NUL in a string', String.raw`{"s":"a\u0000b"}`, 'payload.s'],
     ['NUL in a key', String.raw`{"a":{"k\u0000":1}}`, 'payload.a'],
     ['a high surrogate alone', String.raw`{"s":"\ud83d"}`, 'payload.s'],
@@ -289,6 +292,13 @@ describe('What JSON can say and a database cannot keep', () => {
     const fields = fieldsOf(await postRaw(app, `{"__proto__":${json}}`));
     expect(fields.sort()).toEqual(['__proto__', 'eventType', 'timestamp', 'userId']);
     expect(fieldsOf(await postRaw(app, `{"__proto__":{"events":[${json}]}}`, {}, BATCH))).toEqual(['events']);
+  });
+
+  it('is named with the beginning of a long path, so that no answer is much larger than its request', async () => {
+    const faults = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`k${index}`, '\0']));
+    const response = await post(app, activity({ payload: { ['x'.repeat(400_000)]: faults } }));
+    expect(fieldsOf(response)).toHaveLength(20);
+    expect(response.text.length).toBeLessThan(20_000);
   });
 
   it('names at most 20 faults of one event', async () => {

@@ -194,6 +194,24 @@ describe('What goes wrong inside', () => {
     expect(api.logged).toHaveLength(1);
   });
 
+  it('is logged once while every request fails for it, not once a request', async () => {
+    const api = createTestApi({}, { store: awayStore });
+    api.queue.fault = new QueueUnavailable('away');
+    for (let count = 0; count < 20; count++) {
+      expectProblem(await post(api.app), 'queue-unavailable');
+      expectProblem(await getAsAdmin(api.app), 'store-unavailable');
+    }
+    expect(api.logged.map(({ level, message }) => [level, message])).toEqual([
+      ['warn', problems['queue-unavailable'].title],
+      ['warn', problems['store-unavailable'].title],
+    ]);
+    const later = performance.now() + 10_000;
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(later);
+    await post(api.app);
+    clock.mockRestore();
+    expect(api.logged.at(-1)?.fields).toMatchObject({ err: api.queue.fault, leftOut: 19 });
+  });
+
   it('is no reason to log what clients do wrong', async () => {
     const api = createTestApi();
     await post(api.app, {});

@@ -88,6 +88,13 @@ describe('The limit', () => {
     expectProblem(await postRaw(app, '{', { 'Content-Type': 'image/png' }), 'rate-limited');
   });
 
+  it('makes no error of a client that is gone before it is counted', async () => {
+    const { app, queue, logged } = limitedTo(5);
+    const server = await listenAs(app, '');
+    await expect(post(server)).rejects.toThrow('socket hang up');
+    expect([queue.events, logged]).toEqual([[], []]);
+  });
+
   it('does not mix addresses', async () => {
     const { app } = limitedTo(2);
     const [one, other] = [await listenAs(app, '203.0.113.1'), await listenAs(app, '203.0.113.2')];

@@ -174,7 +174,7 @@ describe('Shutdown', () => {
 });
 
 describe('A client that is too slow', () => {
-  // The bounds are constants of 10 and 15 s, which no setting changes: this test really waits for them.
+  // The bounds are constants of 8 and 12 s, which no setting changes: this test really waits for them.
   it('is cut off while it sends its headers or its body, and costs others nothing', async () => {
     const api = await start();
     const headers = open(api.port);

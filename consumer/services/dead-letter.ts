@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type FieldError } from '@event-tracker/shared/errors';
 import { EVENT_ID_LENGTH_MAX, EVENT_TYPE_LENGTH_MAX } from '@event-tracker/shared/event';
-import { stringifyJson } from '@event-tracker/shared/json';
 import { type Message } from '@event-tracker/shared/queue/queue';
 import { findUnstorable } from '@event-tracker/shared/storable';
 import { type DeadLetter } from '../store/store.ts';
@@ -16,11 +15,11 @@ export interface Cause {
   details?: readonly FieldError[];
 }
 
-/** What died: a whole message, as far as it could be read, or the event at `index` of one that is an array. */
+/** What died: a whole message, as far as it could be read, or one event of it with its place and its own bytes. */
 export interface Dead {
   message: Message;
   event?: unknown;
-  index?: number | undefined;
+  part?: { index: number; of: number; body: () => Buffer } | undefined;
 }
 
 /**
@@ -28,33 +27,23 @@ export interface Dead {
  * from the body, nothing in it is more than any store takes.
  */
 export function createDeadLetter(dead: Dead, cause: Cause, worker: string): DeadLetter {
-  const { message, event, index } = dead;
+  const { message, event, part } = dead;
   const { eventId, eventType } = (event ?? {}) as { eventId?: unknown; eventType?: unknown };
   const digest = createHash('sha256').update(message.body).digest('hex');
   return {
-    id: index === undefined ? digest : `${digest}-${index}`,
+    id: part ? `${digest}-${part.index}` : digest,
     reason: cause.reason,
     error: cut(cause.error),
     details: (cause.details ?? [])
       .slice(0, FAULTS_MAX)
       .map((fault) => ({ field: cut(fault.field), message: cut(fault.message) })),
-    body: index === undefined ? message.body : eventBytes(event, message),
+    body: part?.body() ?? message.body,
     eventId: label(eventId, EVENT_ID_LENGTH_MAX),
     eventType: label(eventType, EVENT_TYPE_LENGTH_MAX),
     attempts: message.attempts,
     diedAt: new Date(),
     worker,
   };
-}
-
-/** The event's own JSON text; of one that is nested too deeply to be written again, the whole message. */
-function eventBytes(event: unknown, message: Message): Buffer {
-  try {
-    return Buffer.from(stringifyJson(event));
-  } catch (error) {
-    if ((error as Error).name === 'RangeError') return message.body;
-    throw error;
-  }
 }
 
 /** What a letter may be found by, where it is what it should be. */

@@ -1,11 +1,14 @@
 import { StoreUnavailable, type FieldError } from '@event-tracker/shared/errors';
 import { parseEvent } from '@event-tracker/shared/event';
-import { parseJson } from '@event-tracker/shared/json';
+import { itemsOfArray, parseJson } from '@event-tracker/shared/json';
 import { type Message, type MessageHandler } from '@event-tracker/shared/queue/queue';
 import { type DeadLetter, type Store } from '../store/store.ts';
 import { type Backoff } from './backoff.ts';
 import { type Batcher } from './batcher.ts';
-import { createDeadLetter } from './dead-letter.ts';
+import { createDeadLetter, type Dead } from './dead-letter.ts';
+
+/** A message with more is no batch of ours; checking and keeping each of them would hold up all others. */
+export const MESSAGE_EVENTS_MAX = 10_000;
 
 /**
  * Decides over a message: `ack` when something of it is stored, `dead` when all of it is kept as dead letters,
@@ -27,14 +30,19 @@ export function createProcessor(
       if (name !== 'SyntaxError' && name !== 'TypeError') throw error;
       return [createDeadLetter({ message }, { reason: 'invalid-json', error: text }, worker)];
     }
-    if (!Array.isArray(content)) return [await processEvent(message, content)];
-    if (content.length === 0) {
-      const error = 'the message holds no event';
+    if (!Array.isArray(content)) return [await processEvent({ message, event: content })];
+    if (content.length === 0 || content.length > MESSAGE_EVENTS_MAX) {
+      const error = `the message holds ${content.length} events, not 1 to ${MESSAGE_EVENTS_MAX}`;
       return [createDeadLetter({ message }, { reason: 'invalid-event', error }, worker)];
     }
     const events: unknown[] = content;
+    // Only a message with a bad event is taken apart.
+    let items: Buffer[] | undefined;
+    const body = (index: number) => (items ??= itemsOfArray(message.body))[index] ?? message.body;
     const results = await Promise.allSettled(
-      events.map((event, index) => processEvent(message, event, index)),
+      events.map((event, index) =>
+        processEvent({ message, event, part: { index, of: events.length, body: () => body(index) } }),
+      ),
     );
     // Only now, so that nothing of a message that is retried is still being written.
     return results.map((result) => {
@@ -43,15 +51,15 @@ export function createProcessor(
     });
   }
 
-  async function processEvent(message: Message, event: unknown, index?: number): Promise<DeadLetter | null> {
-    const dead = { message, event, index };
-    const parsed = parseEvent(event);
+  async function processEvent(dead: Dead): Promise<DeadLetter | null> {
+    const parsed = parseEvent(dead.event);
     if (!parsed.ok) {
       const { details } = parsed;
       return createDeadLetter(dead, { reason: 'invalid-event', error: sentence(details), details }, worker);
     }
-    const { attempts, redelivered } = message;
-    const outcome = await batcher.add({ event: parsed.value, attempts, redelivered });
+    const { attempts, redelivered } = dead.message;
+    const bytes = dead.message.body.length / (dead.part?.of ?? 1);
+    const outcome = await batcher.add({ event: parsed.value, attempts, redelivered }, bytes);
     if (outcome.status !== 'rejected') return null;
     return createDeadLetter(dead, { reason: 'rejected-by-store', error: outcome.error }, worker);
   }

@@ -92,18 +92,23 @@ function checkUrl(url: string): void {
   }
 }
 
-/** The driver bounds each of its steps, not their sum; its option `timeoutMS` has no effect. */
+const TICKS = 10;
+
+/**
+ * The driver bounds each of its steps, not their sum; its option `timeoutMS` has no effect. The time is taken in ticks,
+ * of which a stall of this process, as by messages of many megabytes, costs one: the database is not away then.
+ */
 async function within<T>(timeoutMs: number, work: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new StoreUnavailable(`MongoDB: no answer within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
+    let ticksLeft = TICKS;
+    timer = setInterval(() => {
+      if (--ticksLeft === 0) reject(new StoreUnavailable(`MongoDB: no answer within ${timeoutMs} ms`));
+    }, timeoutMs / TICKS);
   });
   try {
     return await Promise.race([work(), tooLate]);
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
   }
 }

@@ -61,6 +61,17 @@ test('while a write is in flight the batch grows; a full one goes out beside it,
   expect(store.sizes()).toEqual([1, 3, 3, 3, 1]);
 });
 
+test('a batch ends at 8 MiB, and a larger event is written alone', async () => {
+  const { store, batcher } = setUp({ batchSizeMax: 100, writesInFlightMax: 1 });
+  const MiB = 1024 * 1024;
+  for (const size of [3, 4, 3, 17, 1, 8]) void batcher.add(aDelivery(), size * MiB);
+  for (let count = 1; count <= 5; count += 1) {
+    await until(() => store.writes.length === count);
+    store.writes[count - 1]?.resolve();
+  }
+  expect(store.sizes()).toEqual([2, 1, 1, 1, 1]);
+});
+
 test('each event has its own outcome', async () => {
   const { store, batcher } = setUp();
   const added = add(batcher, 3);

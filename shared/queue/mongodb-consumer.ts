@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { type Collection } from 'mongodb';
 import { uuidv7 } from 'uuidv7';
 import { type Logger } from '../logger.ts';
@@ -144,11 +145,13 @@ export class MongodbConsumer implements Consumer {
     const free = Math.min(this.#options.prefetch - this.#held.size, CLAIM_MAX);
     if (this.#stopped || free <= 0) return 0;
     const now = Date.now();
+    // A single batch ends at 16 MiB: messages of that size are claimed one by one, not by the hundred.
+    const within16MiB = { promoteBuffers: true, singleBatch: true, batchSize: free };
     // Retried messages come before fresh ones, or a long queue would hold them back for ever.
     const ready = await within(
       OPERATION_TIMEOUT_MS,
       this.#messages
-        .find({ visibleAt: { $lte: now } }, { promoteBuffers: true })
+        .find({ visibleAt: { $lte: now } }, within16MiB)
         .sort({ visibleAt: -1, _id: 1 })
         .limit(free)
         .toArray(),
@@ -188,7 +191,9 @@ export class MongodbConsumer implements Consumer {
     this.#running.add(running);
   }
 
-  async #decide({ body, attempts }: StoredMessage): Promise<Verdict> {
+  async #decide(message: StoredMessage): Promise<Verdict> {
+    const attempts = Number.isSafeInteger(message.attempts) ? message.attempts : 0;
+    const body = bytesOf(message.body);
     try {
       return await this.#handle({ body, attempts: attempts + 1, redelivered: attempts > 0 });
     } catch (error) {
@@ -196,4 +201,10 @@ export class MongodbConsumer implements Consumer {
       return 'retry';
     }
   }
+}
+
+/** Anyone may have put the message there: a body that is no bytes becomes some that can be decided over and kept. */
+function bytesOf(body: unknown): Buffer {
+  if (Buffer.isBuffer(body)) return body;
+  return Buffer.from(typeof body === 'string' ? body : inspect(body));
 }

@@ -5,7 +5,7 @@ import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
 import { type Logger } from '../logger.ts';
 import { durableWriteConcern } from '../mongodb.ts';
-import { encodeMessages } from './message.ts';
+import { encodeMessages, InFlight } from './message.ts';
 import { MongodbConsumer, OPERATION_TIMEOUT_MS, type StoredMessage } from './mongodb-consumer.ts';
 import {
   type ConsumeOptions,
@@ -83,7 +83,7 @@ class MongodbQueue implements Queue {
   #waiting: Write[] = [];
   #writing: Promise<void> | undefined;
   /** Counts messages until their write has ended, also when their publish has timed out. */
-  #unconfirmed = 0;
+  readonly #inFlight: InFlight;
 
   constructor(client: MongoClient, options: QueueOptions, logger: Logger, leaseMs: number) {
     this.#client = client;
@@ -91,6 +91,7 @@ class MongodbQueue implements Queue {
     this.#options = options;
     this.#logger = logger;
     this.#leaseMs = leaseMs;
+    this.#inFlight = new InFlight(options.inFlightMax);
   }
 
   async connect(): Promise<void> {
@@ -114,19 +115,17 @@ class MongodbQueue implements Queue {
 
   async publish(events: readonly ActivityEvent[]): Promise<void> {
     if (this.#closed.signal.aborted) throw new QueueUnavailable('closed');
-    if (events.length === 0) return;
-    const { inFlightMax, publishTimeoutMs } = this.#options;
+    const { publishTimeoutMs } = this.#options;
     // A UUIDv7 is greater than the one before it: the order of publishing is the order of the ids.
-    const messages = encodeMessages(events).map((body): StoredMessage => ({
+    if (events.length === 0) return;
+    const bodies = encodeMessages(events);
+    this.#inFlight.add(bodies);
+    const messages = bodies.map((body): StoredMessage => ({
       _id: uuidv7(),
       body,
       visibleAt: 0,
       attempts: 0,
     }));
-    if (this.#unconfirmed + messages.length > inFlightMax) {
-      throw new QueueUnavailable(`${this.#unconfirmed} messages are in flight already`);
-    }
-    this.#unconfirmed += messages.length;
     const written = new Promise<void>((resolve, reject) => {
       this.#waiting.push({ messages, resolve, reject });
     });
@@ -150,7 +149,7 @@ class MongodbQueue implements Queue {
         const fault = new QueueUnavailable((error as Error).message);
         for (const { reject } of writes) reject(fault);
       }
-      this.#unconfirmed -= messages.length;
+      this.#inFlight.remove(messages.map(({ body }) => body));
     }
     this.#writing = undefined;
   }

@@ -94,7 +94,8 @@ export class RabbitmqConsumer {
 /** Quorum queues count deliveries; classic queues only tell a first one from later ones. */
 function attempts({ fields, properties }: ConsumeMessage): number {
   const earlier: unknown = properties.headers?.['x-delivery-count'];
-  return Math.max(typeof earlier === 'number' ? earlier + 1 : 1, fields.redelivered ? 2 : 1);
+  // On a classic queue whoever published the message may have set it, to anything.
+  return Math.max(Number.isSafeInteger(earlier) ? Number(earlier) + 1 : 1, fields.redelivered ? 2 : 1);
 }
 
 /**

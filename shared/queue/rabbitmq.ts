@@ -3,7 +3,7 @@ import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'a
 import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { type Logger } from '../logger.ts';
 import { type ActivityEvent } from '../event.ts';
-import { encodeMessages } from './message.ts';
+import { encodeMessages, InFlight } from './message.ts';
 import {
   type ConsumeOptions,
   type Consumer,
@@ -47,7 +47,7 @@ class RabbitmqQueue implements Queue {
   /** Ends the publish of a message id that has neither been confirmed, returned nor given up. */
   readonly #pending = new Map<string, (fault?: string) => void>();
   /** Counts messages until the broker confirms them or the channel closes, also when their publish has timed out. */
-  #unconfirmed = 0;
+  readonly #inFlight: InFlight;
   #session: Session | undefined;
   #closing = false;
   #disconnect: () => Promise<void> = () => Promise.resolve();
@@ -55,6 +55,7 @@ class RabbitmqQueue implements Queue {
   constructor(options: QueueOptions, logger: Logger) {
     this.#options = options;
     this.#logger = logger;
+    this.#inFlight = new InFlight(options.inFlightMax);
   }
 
   /** Resolves after the first attempt, unless it failed for good. */
@@ -170,9 +171,7 @@ class RabbitmqQueue implements Queue {
   async publish(events: readonly ActivityEvent[]): Promise<void> {
     const { publishing } = this.#ready();
     const messages = encodeMessages(events);
-    if (this.#unconfirmed + messages.length > this.#options.inFlightMax) {
-      throw new QueueUnavailable(`${this.#unconfirmed} messages are in flight already`);
-    }
+    this.#inFlight.add(messages);
     await Promise.all(messages.map((body) => this.#send(publishing, body)));
   }
 
@@ -188,11 +187,10 @@ class RabbitmqQueue implements Queue {
       };
       const timer = setTimeout(() => end(`no confirm within ${publishTimeoutMs} ms`), publishTimeoutMs);
       const confirmed = (error: Error | null) => {
-        this.#unconfirmed--;
+        this.#inFlight.remove([body]);
         end(error?.message);
       };
       this.#pending.set(messageId, end);
-      this.#unconfirmed++;
       try {
         const properties = { persistent: true, mandatory: true, contentType: 'application/json', messageId };
         channel.sendToQueue(name, body, properties, confirmed);

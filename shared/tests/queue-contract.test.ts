@@ -426,6 +426,28 @@ function contract(driver: Driver): void {
     },
   );
 
+  if (driver.durable) {
+    test('what waits for its confirm is bounded in bytes too', async () => {
+      const limited = await open({ publishTimeoutMs: 500 });
+      fixture.hang();
+      const large = { text: 'x'.repeat(500_000) };
+      const outcomes = await Promise.allSettled(
+        range(30).map((id) => limited.publish([makeEvent(id, large)])),
+      );
+      const reasons = outcomes.map((outcome) => String((outcome as PromiseRejectedResult).reason));
+      expect(reasons.filter((reason) => reason.includes('bytes are in flight')).length).toBe(14);
+      await fixture.comeBack();
+      await publishAgain(limited, makeEvent('after'));
+    });
+
+    test('a request that is larger than the bounds is taken when nothing else is in flight', async () => {
+      const limited = await open({ inFlightMax: 1 });
+      const large = { text: 'x'.repeat(500_000) };
+      await limited.publish(range(20).map((id) => makeEvent(id, large)));
+      expect(await queue.depth()).toBe(20);
+    });
+  }
+
   durableTest('messages that were given up count until it is known what became of them', async () => {
     const limited = await open({ inFlightMax: 2, publishTimeoutMs: 100 });
     fixture.hang();
