@@ -87,22 +87,23 @@ export async function raiseAlarm(scene: Scene, ms: number): Promise<void> {
 }
 
 /**
- * Deletes the queue while events are sent, at a moment in which nothing waits in it: what waits in a queue that
- * somebody deletes is gone, and no system could keep it. What a worker holds of it is not lost.
+ * Deletes the queue at a moment in which nothing waits in it and nothing is on its way into it: that is gone with the
+ * queue, and RabbitMQ even confirms what arrives while it deletes. What a worker holds of the queue must not be lost,
+ * nor what is sent from then on.
  */
 export async function deleteQueue(scene: Scene, times: number): Promise<void> {
-  const { stack, random, seen } = scene;
+  const { stack, load, random, seen } = scene;
   for (let time = 0; time < times; time += 1) {
     await delay(random.integer(500, 1500));
     const connection = await connect(stack.broker.service.url);
     connection.on('error', () => undefined);
-    const deadline = Date.now() + STEADY_TIMEOUT_MS;
-    while (!(await deletedWhileEmpty(connection, stack.queueName))) {
-      if (Date.now() > deadline) throw new Error('the queue was never empty and could not be deleted');
-    }
-    await connection.close();
+    await load.pause();
+    const isDeleted = await until(() => deletedWhileEmpty(connection, stack.queueName), STEADY_TIMEOUT_MS, 5);
+    load.resume();
+    if (!isDeleted) throw new Error('the queue was never empty and could not be deleted');
     seen.faults += 1;
     await back(scene);
+    await connection.close();
   }
 }
 

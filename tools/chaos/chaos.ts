@@ -7,7 +7,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { root } from '../../e2e/programs.ts';
 import { NotRun } from './disk.ts';
-import { writeDocument } from './document.ts';
+import { readVersions, writeDocument } from './document.ts';
 import { judge } from './judge.ts';
 import { chooseRows, type Row } from './matrix.ts';
 import { parseOptions, usage } from './options.ts';
@@ -29,6 +29,7 @@ async function main(): Promise<void> {
   await build();
   progress.show('starting RabbitMQ, Redis and MongoDB');
   let servers = await startServers();
+  const versions = await readVersions(servers);
   const startedAt = new Date();
   const results: Result[] = [];
   try {
@@ -39,13 +40,15 @@ async function main(): Promise<void> {
       );
       results.push(result);
       progress.end(`${verdictOf(result)}${result.broken.map((sentence) => `\n    ${sentence}`).join('')}`);
+      // After each row, so that of a run that is broken off there is what it came to.
+      if (options.write)
+        await writeDocument({ results, rowCount: rows.length, options, versions, startedAt });
       // What an unforeseen end of a row has left behind must not be the next one's fault.
       if (!result.observed && result.notRun === undefined) servers = await replace(servers);
     }
     console.log(`\n${formatTable(results)}\n`);
     const held = results.filter((result) => verdictOf(result) === 'held').length;
     console.log(`${held} of ${results.length} rows held; seed ${options.seed}`);
-    if (options.write) await writeDocument({ results, options, servers, startedAt });
   } finally {
     await servers.stop();
   }

@@ -24,7 +24,8 @@ export interface SmallDisk {
 }
 
 const run = promisify(execFile);
-const DISK_MB = 256;
+/** The engine builds no index with less than 500 MB free. */
+const DISK_MB = 768;
 const FULL_MS = 5000;
 const STARTS_IN_VAIN = 3;
 /** The engine notices a full disk when its journal needs another file. */

@@ -18,7 +18,9 @@ const end = '<!-- Up to here. -->';
 interface Run {
   results: readonly Result[];
   options: Options;
-  servers: Servers;
+  /** Rows that were asked for. */
+  rowCount: number;
+  versions: readonly string[];
   startedAt: Date;
 }
 
@@ -29,25 +31,27 @@ export async function writeDocument(run: Run): Promise<void> {
   const after = rest?.split(end)[1];
   if (before === undefined || after === undefined)
     throw new Error(`${file} has lost the marks around its table`);
-  const generated = `${await describeRun(run)}\n\n${formatTable(run.results)}`;
+  const generated = `${describeRun(run)}\n\n${formatTable(run.results)}`;
   const written = `${before}${begin}\n\n${generated}\n\n${end}${after}`;
   await writeFile(file, await format(written, { ...(await resolveConfig(file)), parser: 'markdown' }));
 }
 
-async function describeRun({ options, servers, startedAt }: Run): Promise<string> {
+function describeRun({ results, rowCount, options, versions, startedAt }: Run): string {
   const { kills, rate, seed, quick } = options;
   const minutes = Math.round((Date.now() - startedAt.getTime()) / 60_000);
   const machine = `${os.type()} ${process.arch}, ${os.cpus().length} cores, ${Math.round(os.totalmem() / 2 ** 30)} GiB`;
   const facts = [
     `- Date: ${startedAt.toISOString().slice(0, 10)}; it took ${minutes} minutes`,
     `- Options: \`--kills ${kills} --rate ${rate} --seed ${seed}${quick ? ' --quick' : ''}\``,
-    `- Versions: ${(await versions(servers)).join(', ')}`,
+    `- Versions: ${versions.join(', ')}`,
     `- Machine: ${machine}, shared with everything that was measured and with the client`,
   ];
+  if (results.length < rowCount) facts.push(`- Broken off after ${results.length} of ${rowCount} rows`);
   return facts.join('\n');
 }
 
-async function versions({ broker, database }: Servers): Promise<string[]> {
+/** What the table was measured with. */
+export async function readVersions({ broker, database }: Servers): Promise<string[]> {
   const client = new MongoClient(database.service.url);
   const { version } = await client.db('admin').command({ buildInfo: 1 });
   await client.close();

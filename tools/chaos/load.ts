@@ -20,11 +20,14 @@ export interface Load {
   readonly refused: number;
   readonly unanswered: number;
   /** 202s so far. */
-  readonly accepted: number;
+  accepted(): number;
   /** Longest time between two 202s that follow each other, from the first one until nothing new was sent. */
   longestGapMs(): number;
   /** Time from a moment of `performance.now()` to the next 202; undefined when there was none. */
   nextAcceptedMs(since: number): number | undefined;
+  /** Holds new requests back until `resume`; resolves when none is under way. */
+  pause(): Promise<void>;
+  resume(): void;
   /** Sends nothing new; resolves when every request has its outcome. */
   stop(): Promise<void>;
 }
@@ -46,29 +49,17 @@ export function startLoad({ urls, rate, seed, payloadChars = 40 }: LoadOptions):
   const agent = new Agent({ keepAlive: true, maxSockets: IN_FLIGHT_MAX });
   const ledger = new Map<string, Outcome>();
   const inFlight = new Set<Promise<void>>();
-  const acceptedAt: number[] = [];
-  const counts = { refused: 0, unanswered: 0 };
+  const seen: Attempts = { acceptedAt: [], refused: 0, unanswered: 0 };
+  const { acceptedAt } = seen;
+  const attempts = (first: number, path: string, body: Buffer) =>
+    attemptAll(
+      agent,
+      [...urls.slice(first), ...urls.slice(0, first)].map((url) => url + path),
+      body,
+      seen,
+    );
   let stoppedAt: number | undefined;
-
-  async function attempts(first: number, path: string, body: Buffer): Promise<Outcome> {
-    let outcome: Outcome = 'fail';
-    for (const [attempt, delayMs] of ATTEMPT_DELAYS_MS.entries()) {
-      if (delayMs > 0) await delay(delayMs);
-      const status = await post(agent, `${urls[(first + attempt) % urls.length] ?? ''}${path}`, body);
-      if (status === 202) {
-        acceptedAt.push(performance.now());
-        return 'ok';
-      }
-      if (status === undefined) {
-        counts.unanswered += 1;
-        outcome = 'unknown';
-      } else {
-        counts.refused += 1;
-        if (status !== 503) break;
-      }
-    }
-    return outcome;
-  }
+  let isPaused = false;
 
   async function send(count: number, isBatch: boolean): Promise<void> {
     const ids = Array.from({ length: count }, (_, index) => `${seed}-${ledger.size + index}`);
@@ -90,7 +81,7 @@ export function startLoad({ urls, rate, seed, payloadChars = 40 }: LoadOptions):
       // A client that was held up does not make up for it with a flood.
       credit = Math.min(credit + ((now - last) / 1000) * rate, rate / 4 + 20);
       last = now;
-      while (credit >= 1 && inFlight.size < IN_FLIGHT_MAX) {
+      while (credit >= 1 && !isPaused && inFlight.size < IN_FLIGHT_MAX) {
         const isBatch = random.chance(BATCH_SHARE);
         const count = isBatch ? random.integer(2, 20) : 1;
         credit -= count;
@@ -104,19 +95,22 @@ export function startLoad({ urls, rate, seed, payloadChars = 40 }: LoadOptions):
   return {
     ledger,
     get refused() {
-      return counts.refused;
+      return seen.refused;
     },
     get unanswered() {
-      return counts.unanswered;
+      return seen.unanswered;
     },
-    get accepted() {
-      return acceptedAt.length;
-    },
+    accepted: () => acceptedAt.length,
     longestGapMs: () => longestGap(acceptedAt, stoppedAt ?? performance.now()),
     nextAcceptedMs(since) {
       const next = acceptedAt.find((at) => at >= since);
       return next === undefined ? undefined : next - since;
     },
+    async pause() {
+      isPaused = true;
+      await Promise.all(inFlight);
+    },
+    resume: () => void (isPaused = false),
     async stop() {
       stoppedAt ??= performance.now();
       await running;
@@ -124,6 +118,34 @@ export function startLoad({ urls, rate, seed, payloadChars = 40 }: LoadOptions):
       agent.destroy();
     },
   };
+}
+
+/** What came of all attempts together. */
+interface Attempts {
+  acceptedAt: number[];
+  refused: number;
+  unanswered: number;
+}
+
+/** Sends a request until it has its 202 or the client has had enough, each time to the next of the urls. */
+async function attemptAll(agent: Agent, urls: string[], body: Buffer, seen: Attempts): Promise<Outcome> {
+  let outcome: Outcome = 'fail';
+  for (const [attempt, delayMs] of ATTEMPT_DELAYS_MS.entries()) {
+    if (delayMs > 0) await delay(delayMs);
+    const status = await post(agent, urls[attempt % urls.length] ?? '', body);
+    if (status === 202) {
+      seen.acceptedAt.push(performance.now());
+      return 'ok';
+    }
+    if (status === undefined) {
+      seen.unanswered += 1;
+      outcome = 'unknown';
+    } else {
+      seen.refused += 1;
+      if (status !== 503) break;
+    }
+  }
+  return outcome;
 }
 
 function longestGap(acceptedAt: readonly number[], stoppedAt: number): number {

@@ -32,12 +32,6 @@ export interface Row {
 
 export type LatePart = 'worker' | 'api' | 'broker' | 'database' | 'redis';
 
-const anyPart = ({ stack }: Scene): Part[] => {
-  const { broker, redis, database, apis, workers } = stack;
-  return [broker, redis, database, ...apis, ...workers];
-};
-const oneOf = (pick: (stack: Stack) => Part[]) => (scene: Scene) => pick(scene.stack);
-
 const seconds = (count: number) => count * 1000;
 /** The bars, by the part that is broken. */
 const bars = {
@@ -49,64 +43,61 @@ const bars = {
 } satisfies Record<LatePart, Bar>;
 
 /** Every row, in the order of the table. */
-export function createMatrix({ kills, quick }: Options): Row[] {
-  const stopMs = seconds(quick ? 6 : 30);
-  const lateMs = seconds(quick ? 3 : 30);
-  const awayMs = seconds(quick ? 6 : 60);
-  const alarmMs = seconds(quick ? 3 : 15);
-  const killRow = (target: Target, evidence: Evidence, bar: Bar, parts: (scene: Scene) => Part[]): Row => ({
+export function createMatrix(options: Options): Row[] {
+  const nothing: Row = { name: 'nothing is broken', target: 'none', fault: 'none', bar: {}, run: idle };
+  return [nothing, ...killRows(options), ...stopRows(options), ...otherRows(options), ...lateRows(options)];
+}
+
+const idle = () => Promise.resolve();
+
+function killRows({ kills }: Options): Row[] {
+  const row = (target: Target, evidence: Evidence, bar: Bar, parts: (stack: Stack) => Part[]): Row => ({
     ...{ name: `${target}: SIGKILL`, target, fault: 'kill', evidence, bar },
-    run: (scene) => killAgain(scene, kills, () => parts(scene)),
-  });
-  const stopRow = (target: LatePart, evidence: Evidence, part: (stack: Stack) => Part, ms = stopMs): Row => ({
-    ...{ name: `${target}: SIGSTOP for ${ms / 1000} s`, target, fault: 'stop', evidence, bar: bars[target] },
-    run: (scene) => hold(scene, part(scene.stack), ms),
-  });
-  const lateRow = (part: LatePart, evidence: Evidence, bar: Bar = bars[part]): Row => ({
-    ...{ name: `${part}: started last, ${lateMs / 1000} s late`, target: part, fault: 'late', evidence, bar },
-    ...{ late: { part, ms: lateMs }, run: () => Promise.resolve() },
+    run: (scene) => killAgain(scene, kills, () => parts(scene.stack)),
   });
   return [
-    { name: 'nothing is broken', target: 'none', fault: 'none', bar: {}, run: () => Promise.resolve() },
-    killRow(
-      'worker',
-      'redelivered',
-      bars.worker,
-      oneOf(({ workers }) => workers),
-    ),
-    killRow(
-      'api',
-      'refused',
-      bars.api,
-      oneOf(({ apis }) => apis),
-    ),
-    killRow(
-      'broker',
-      'refused',
-      bars.broker,
-      oneOf(({ broker }) => [broker]),
-    ),
-    killRow(
-      'database',
-      'heldBack',
-      bars.database,
-      oneOf(({ database }) => [database]),
-    ),
-    killRow(
-      'redis',
-      'degraded',
-      bars.redis,
-      oneOf(({ redis }) => [redis]),
-    ),
-    { ...killRow('any', 'refused', bars.broker, anyPart), name: 'any of these at random: SIGKILL' },
-    stopRow('broker', 'refused', ({ broker }) => broker),
-    stopRow('database', 'heldBack', ({ database }) => database),
-    stopRow('redis', 'degraded', ({ redis }) => redis),
-    // A broker gives up a connection after two to three heartbeats; only then is something redelivered.
-    stopRow('worker', 'redelivered', ({ workers }) => workers[0]!, quick ? seconds(8) : stopMs),
+    row('worker', 'redelivered', bars.worker, ({ workers }) => workers),
+    row('api', 'refused', bars.api, ({ apis }) => apis),
+    row('broker', 'refused', bars.broker, ({ broker }) => [broker]),
+    row('database', 'heldBack', bars.database, ({ database }) => [database]),
+    row('redis', 'degraded', bars.redis, ({ redis }) => [redis]),
+    { ...row('any', 'refused', bars.broker, allParts), name: 'any of these at random: SIGKILL' },
     {
-      ...{ name: `broker: disk alarm for ${alarmMs / 1000} s`, target: 'broker', fault: 'alarm' },
-      ...{ evidence: 'refused', bar: bars.broker, run: (scene) => raiseAlarm(scene, alarmMs) },
+      ...{ name: '`npm start`: SIGKILL of everything', target: 'local', fault: 'kill' },
+      ...{ evidence: 'refused', bar: {}, run: idle },
+    },
+  ];
+}
+
+function allParts({ broker, redis, database, apis, workers }: Stack): Part[] {
+  return [broker, redis, database, ...apis, ...workers];
+}
+
+function stopRows({ quick }: Options): Row[] {
+  const row = (target: LatePart, evidence: Evidence, part: (stack: Stack) => Part, quickS = 6): Row => {
+    const stoppedS = quick ? quickS : 30;
+    return {
+      ...{ name: `${target}: SIGSTOP for ${stoppedS} s`, target, fault: 'stop', evidence, bar: bars[target] },
+      run: (scene) => hold(scene, part(scene.stack), seconds(stoppedS)),
+    };
+  };
+  return [
+    row('broker', 'refused', ({ broker }) => broker),
+    row('database', 'heldBack', ({ database }) => database),
+    row('redis', 'degraded', ({ redis }) => redis),
+    // A broker gives up a connection after two to three heartbeats; only then is something redelivered.
+    row('worker', 'redelivered', ({ workers }) => workers[0]!, 8),
+  ];
+}
+
+function otherRows({ quick }: Options): Row[] {
+  const alarmS = quick ? 3 : 15;
+  const awayS = quick ? 6 : 60;
+  return [
+    {
+      ...{ name: `broker: disk alarm for ${alarmS} s`, target: 'broker', fault: 'alarm' },
+      ...{ evidence: 'refused', bar: bars.broker },
+      run: (scene) => raiseAlarm(scene, seconds(alarmS)),
     },
     {
       ...{ name: 'broker: queue deleted', target: 'broker', fault: 'delete', evidence: 'refused' },
@@ -117,19 +108,25 @@ export function createMatrix({ kills, quick }: Options): Row[] {
       ...{ bar: bars.database, run: fillDisk, payloadChars: 6000 },
     },
     {
-      ...{ name: `database: away for ${awayMs / 1000} s`, target: 'database', fault: 'away' },
+      ...{ name: `database: away for ${awayS} s`, target: 'database', fault: 'away' },
       ...{ evidence: 'heldBack', bar: bars.database },
-      run: (scene) => leaveAway(scene, scene.stack.database, awayMs),
+      run: (scene) => leaveAway(scene, scene.stack.database, seconds(awayS)),
     },
-    {
-      ...{ name: '`npm start`: SIGKILL of everything', target: 'local', fault: 'kill' },
-      ...{ evidence: 'refused', bar: {}, run: () => Promise.resolve() },
-    },
-    lateRow('worker', 'heldBack'),
-    lateRow('api', 'refused', { backMsMax: seconds(1) }),
-    lateRow('broker', 'refused'),
-    lateRow('database', 'heldBack'),
-    lateRow('redis', 'degraded'),
+  ];
+}
+
+function lateRows({ quick }: Options): Row[] {
+  const lateS = quick ? 3 : 30;
+  const row = (part: LatePart, evidence: Evidence, bar: Bar = bars[part]): Row => ({
+    ...{ name: `${part}: started last, ${lateS} s late`, target: part, fault: 'late', evidence, bar },
+    ...{ late: { part, ms: seconds(lateS) }, run: idle },
+  });
+  return [
+    row('worker', 'heldBack'),
+    row('api', 'refused', { backMsMax: seconds(1) }),
+    row('broker', 'refused'),
+    row('database', 'heldBack'),
+    row('redis', 'degraded'),
   ];
 }
 

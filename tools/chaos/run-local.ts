@@ -39,7 +39,7 @@ export async function runLocal(options: Options, progress: Progress): Promise<Ob
       await delay(random.integer(200, LOAD_MAX_MS));
       await program.killAll();
       seen.faults += 1;
-      progress(`${seen.faults} faults, ${load.ledger.size} sent, ${load.accepted} times 202`);
+      progress(`${seen.faults} faults, ${load.ledger.size} sent, ${load.accepted()} times 202`);
       program = await startAll(settings);
       const since = performance.now();
       await until(() => Promise.resolve(load.nextAcceptedMs(since) !== undefined), BACK_TIMEOUT_MS, 20);

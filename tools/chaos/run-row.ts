@@ -78,7 +78,7 @@ async function observe(
   const seen: Seen = { faults: 0, degraded: 0, backMs: [] };
   const scene: Scene = { stack, load, random: createRandom(seed + 1), seen, disk };
   const showing = setInterval(
-    () => progress(`${seen.faults} faults, ${load.ledger.size} sent, ${load.accepted} times 202`),
+    () => progress(`${seen.faults} faults, ${load.ledger.size} sent, ${load.accepted()} times 202`),
     500,
   );
   try {

@@ -3,12 +3,12 @@ import path from 'node:path';
 
 /** A mutant: the worker acknowledges a message when it comes, not when its events are stored. */
 interface Channel {
-  consume(queue: string, handle: (message: unknown) => void): Promise<unknown>;
-  ack(message: unknown): void;
-  nack(): void;
+  consume: (this: Channel, queue: string, handle: (message: unknown) => void) => Promise<unknown>;
+  ack: (this: Channel, message: unknown) => void;
+  nack: () => void;
 }
 interface ChannelModel {
-  createChannel(): Promise<Channel>;
+  createChannel: (this: ChannelModel) => Promise<Channel>;
 }
 
 const lib = path.dirname(createRequire(__filename).resolve('amqplib'));
