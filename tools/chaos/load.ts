@@ -74,24 +74,17 @@ export function startLoad({ urls, rate, seed, payloadChars = 40 }: LoadOptions):
     if (isRepeated && outcome === 'ok') await attempts(first, path, body);
   }
 
-  async function run(): Promise<void> {
-    let credit = 0;
-    for (let last = performance.now(); stoppedAt === undefined; await delay(TICK_MS)) {
-      const now = performance.now();
-      // A client that was held up does not make up for it with a flood.
-      credit = Math.min(credit + ((now - last) / 1000) * rate, rate / 4 + 20);
-      last = now;
-      while (credit >= 1 && !isPaused && inFlight.size < IN_FLIGHT_MAX) {
-        const isBatch = random.chance(BATCH_SHARE);
-        const count = isBatch ? random.integer(2, 20) : 1;
-        credit -= count;
-        const sending: Promise<void> = send(count, isBatch).finally(() => inFlight.delete(sending));
-        inFlight.add(sending);
-      }
-    }
+  /** Sends one request; its number of events. */
+  function sendNext(): number {
+    if (isPaused || inFlight.size >= IN_FLIGHT_MAX) return 0;
+    const isBatch = random.chance(BATCH_SHARE);
+    const count = isBatch ? random.integer(2, 20) : 1;
+    const sending: Promise<void> = send(count, isBatch).finally(() => inFlight.delete(sending));
+    inFlight.add(sending);
+    return count;
   }
 
-  const running = run();
+  const running = keepRate(rate, sendNext, () => stoppedAt !== undefined);
   return {
     ledger,
     get refused() {
@@ -118,6 +111,18 @@ export function startLoad({ urls, rate, seed, payloadChars = 40 }: LoadOptions):
       agent.destroy();
     },
   };
+}
+
+/** Calls `sendNext` so often that so many events go out in a second. */
+async function keepRate(rate: number, sendNext: () => number, isStopped: () => boolean): Promise<void> {
+  let credit = 0;
+  for (let last = performance.now(); !isStopped(); await delay(TICK_MS)) {
+    const now = performance.now();
+    // A client that was held up does not make up for it with a flood.
+    credit = Math.min(credit + ((now - last) / 1000) * rate, rate / 4 + 20);
+    last = now;
+    for (let sent = 1; credit >= 1 && sent > 0; credit -= sent) sent = sendNext();
+  }
 }
 
 /** What came of all attempts together. */
