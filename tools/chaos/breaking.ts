@@ -30,6 +30,7 @@ const DEGRADED_TIMEOUT_MS = 3000;
 /** The longest pause between two faults, and the longest that a killed part stays away. */
 const PAUSE_MAX_MS = 1200;
 const AWAY_MAX_MS = 500;
+const HOLD_MS = 150;
 
 /** SIGKILLs one of the parts again and again; the next time when the system takes events again. */
 export async function killAgain(scene: Scene, kills: number, parts: () => Part[]): Promise<void> {
@@ -43,12 +44,14 @@ export async function killAgain(scene: Scene, kills: number, parts: () => Part[]
 
 async function killOnce(scene: Scene, part: Part): Promise<void> {
   const { stack, random } = scene;
-  if (stack.workers.some((worker) => worker === part) && random.chance(0.5)) {
-    // A worker that stood still for a moment holds messages when it dies; one that did not may have none.
-    part.pause();
-    await delay(50);
+  const isWorker = stack.workers.some((worker) => worker === part);
+  if (isWorker && random.chance(0.5)) {
+    // While the database stands still, a worker holds messages whose events are not written: it dies with them.
+    stack.database.pause();
+    await delay(HOLD_MS);
   }
   await part.kill();
+  if (isWorker) stack.database.resume();
   if (part === stack.redis) await degraded(scene);
   else await delay(random.integer(0, AWAY_MAX_MS));
   await part.restart();

@@ -41,8 +41,7 @@ async function main(): Promise<void> {
       results.push(result);
       progress.end(`${verdictOf(result)}${result.broken.map((sentence) => `\n    ${sentence}`).join('')}`);
       // After each row, so that of a run that is broken off there is what it came to.
-      if (options.write)
-        await writeDocument({ results, rowCount: rows.length, options, versions, startedAt });
+      if (options.write) await writeDocument({ results, options, versions, startedAt });
       // What an unforeseen end of a row has left behind must not be the next one's fault.
       if (!result.observed && result.notRun === undefined) servers = await replace(servers);
     }

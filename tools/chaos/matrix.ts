@@ -132,10 +132,10 @@ function lateRows({ quick }: Options): Row[] {
 
 /** The rows that the options ask for. */
 export function chooseRows(options: Options): Row[] {
-  const { target, fault } = options;
+  const { targets, faults } = options;
   const rows = createMatrix(options).filter(
-    (row) => (target === 'all' || row.target === target) && (fault === 'all' || row.fault === fault),
+    ({ target, fault }) => targets.includes(target) && faults.includes(fault),
   );
-  if (rows.length === 0) throw new Error(`there is no row for --target ${target} with --fault ${fault}`);
+  if (rows.length === 0) throw new Error('there is no row for this --target with this --fault');
   return rows;
 }

@@ -10,9 +10,9 @@ export const mutants = ['ack-before-write', 'no-unique-key', 'no-mandatory'] as 
 export type Mutant = (typeof mutants)[number];
 
 export interface Options {
-  /** `all`: every row of the matrix. */
-  target: Target | 'all';
-  fault: Fault | 'all';
+  /** Of which parts and faults to run the rows. */
+  targets: readonly Target[];
+  faults: readonly Fault[];
   /** SIGKILLs of a row. */
   kills: number;
   /** A row sends at least so many events, and goes on until its faults are over. */
@@ -28,7 +28,7 @@ export interface Options {
 }
 
 export const usage = `npm run chaos -- [options]
-  --target ${[...targets, 'all'].join('|')}   what is broken (any: one of all at random; none: nothing)
+  --target ${[...targets, 'all'].join('|')}   what is broken (any: one of all at random; none: nothing); several by commas
   --fault ${[...faults, 'all'].join('|')}   how
   --kills N    SIGKILLs a row (20; quick: 3)
   --events N   events that a row sends at least (2000; quick: 300)
@@ -44,8 +44,8 @@ export function parseOptions(words: string[]): Options | 'help' {
   if (texts.help === true) return 'help';
   const quick = texts.quick === true;
   return {
-    target: oneOf('target', texts.target, [...targets, 'all'], 'all'),
-    fault: oneOf('fault', texts.fault, [...faults, 'all'], 'all'),
+    targets: someOf('target', texts.target, targets),
+    faults: someOf('fault', texts.fault, faults),
     kills: count('kills', texts.kills, quick ? 3 : 20, 1000),
     events: count('events', texts.events, quick ? 300 : 2000, 1_000_000),
     rate: count('rate', texts.rate, 300, 5000),
@@ -72,15 +72,15 @@ function readWords(words: string[]) {
   }
 }
 
-function oneOf<T extends string>(
-  name: string,
-  text: string | undefined,
-  known: readonly T[],
-  otherwise?: T,
-): T {
-  const found = text === undefined ? otherwise : known.find((word) => word === text);
-  if (found === undefined)
-    throw new Error(`--${name} must be one of ${known.join(', ')}, not "${text ?? ''}"`);
+/** Some words by commas; all of them without an option. */
+function someOf<T extends string>(name: string, text = 'all', known: readonly T[]): readonly T[] {
+  if (text === 'all') return known;
+  return text.split(',').map((word) => oneOf(name, word, known));
+}
+
+function oneOf<T extends string>(name: string, text: string, known: readonly T[]): T {
+  const found = known.find((word) => word === text);
+  if (found === undefined) throw new Error(`--${name} must be one of ${known.join(', ')}, not "${text}"`);
   return found;
 }
 

@@ -17,13 +17,25 @@ const columns = [
 
 /** One Markdown table, and below it what is behind every row that did not hold. */
 export function formatTable(results: readonly Result[]): string {
-  const lines = [columns, columns.map((name) => (/^(row|seen.*|verdict)$/.test(name) ? '---' : '---:'))];
-  const table = [...lines, ...results.map(cells)].map((line) => `| ${line.join(' | ')} |`);
-  const notes = results.flatMap(({ row, broken, notRun }) => [
+  const notes = formatNotes(results);
+  const lines = [...tableHead(), ...results.map(formatLine)];
+  return [...lines, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n');
+}
+
+export function tableHead(): string[] {
+  const marks = columns.map((name) => (/^(row|seen.*|verdict)$/.test(name) ? '---' : '---:'));
+  return [columns, marks].map((line) => `| ${line.join(' | ')} |`);
+}
+
+export function formatLine(result: Result): string {
+  return `| ${cells(result).join(' | ')} |`;
+}
+
+export function formatNotes(results: readonly Result[]): string[] {
+  return results.flatMap(({ row, broken, notRun }) => [
     ...broken.map((sentence) => `- ${row.name}: **${oneLine(sentence)}**`),
     ...(notRun === undefined ? [] : [`- ${row.name}: not run, ${oneLine(notRun)}`]),
   ]);
-  return [...table, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n');
 }
 
 function cells(result: Result): string[] {

@@ -45,7 +45,7 @@ describeWith(['rabbitmq', 'redis', 'mongodb'], 'npm run chaos', () => {
   );
 
   test.each([
-    ['ack-before-write', 'lost', ['--target', 'worker', '--fault', 'kill', '--kills', '6', '--rate', '800']],
+    ['ack-before-write', 'lost', ['--target', 'worker', '--fault', 'kill', '--kills', '6']],
     ['no-unique-key', 'there more than once', ['--target', 'worker', '--fault', 'kill', '--kills', '2']],
     ['no-mandatory', 'lost', ['--target', 'broker', '--fault', 'delete']],
   ])(
@@ -152,7 +152,7 @@ test('options choose the rows', () => {
   expect(names()).toHaveLength(21);
   expect(names('--target', 'redis', '--fault', 'kill')).toEqual(['redis: SIGKILL']);
   expect(() => names('--target', 'redis', '--fault', 'full')).toThrow(
-    'no row for --target redis with --fault full',
+    'there is no row for this --target with this --fault',
   );
   expect(() => options('--target', 'moon')).toThrow('--target must be one of worker, api, ');
   expect(() => options('--moon')).toThrow("Unknown option '--moon'");
