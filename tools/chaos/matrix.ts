@@ -74,7 +74,7 @@ function allParts({ broker, redis, database, apis, workers }: Stack): Part[] {
 }
 
 function stopRows({ quick }: Options): Row[] {
-  const row = (target: LatePart, evidence: Evidence, part: (stack: Stack) => Part, quickS = 6): Row => {
+  const row = (target: LatePart, evidence: Evidence, part: (stack: Stack) => Part, quickS = 4): Row => {
     const stoppedS = quick ? quickS : 30;
     return {
       ...{ name: `${target}: SIGSTOP for ${stoppedS} s`, target, fault: 'stop', evidence, bar: bars[target] },
@@ -91,8 +91,8 @@ function stopRows({ quick }: Options): Row[] {
 }
 
 function otherRows({ quick }: Options): Row[] {
-  const alarmS = quick ? 3 : 15;
-  const awayS = quick ? 6 : 60;
+  const alarmS = quick ? 2 : 15;
+  const awayS = quick ? 4 : 60;
   return [
     {
       ...{ name: `broker: disk alarm for ${alarmS} s`, target: 'broker', fault: 'alarm' },
@@ -101,7 +101,7 @@ function otherRows({ quick }: Options): Row[] {
     },
     {
       ...{ name: 'broker: queue deleted', target: 'broker', fault: 'delete', evidence: 'refused' },
-      ...{ bar: bars.broker, run: (scene) => deleteQueue(scene, quick ? 2 : 10) },
+      ...{ bar: bars.broker, run: (scene) => deleteQueue(scene, quick ? 1 : 10) },
     },
     {
       ...{ name: 'database: disk full', target: 'database', fault: 'full', evidence: 'heldBack' },
@@ -116,7 +116,7 @@ function otherRows({ quick }: Options): Row[] {
 }
 
 function lateRows({ quick }: Options): Row[] {
-  const lateS = quick ? 3 : 30;
+  const lateS = quick ? 2 : 30;
   const row = (part: LatePart, evidence: Evidence, bar: Bar = bars[part]): Row => ({
     ...{ name: `${part}: started last, ${lateS} s late`, target: part, fault: 'late', evidence, bar },
     ...{ late: { part, ms: seconds(lateS) }, run: idle },

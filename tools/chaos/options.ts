@@ -30,7 +30,7 @@ export interface Options {
 export const usage = `npm run chaos -- [options]
   --target ${[...targets, 'all'].join('|')}   what is broken (any: one of all at random; none: nothing); several by commas
   --fault ${[...faults, 'all'].join('|')}   how
-  --kills N    SIGKILLs a row (20; quick: 3)
+  --kills N    SIGKILLs a row (20; quick: 2)
   --events N   events that a row sends at least (2000; quick: 300)
   --rate N     events a second (300)
   --seed N     the plan of load and faults
@@ -46,7 +46,7 @@ export function parseOptions(words: string[]): Options | 'help' {
   return {
     targets: someOf('target', texts.target, targets),
     faults: someOf('fault', texts.fault, faults),
-    kills: count('kills', texts.kills, quick ? 3 : 20, 1000),
+    kills: count('kills', texts.kills, quick ? 2 : 20, 1000),
     events: count('events', texts.events, quick ? 300 : 2000, 1_000_000),
     rate: count('rate', texts.rate, 300, 5000),
     seed: count('seed', texts.seed, 20_261_120, 2 ** 32 - 1),

@@ -7,7 +7,7 @@ import { openSmallDisk } from './disk.ts';
 import { type Load, startLoad } from './load.ts';
 import { type LatePart, type Row } from './matrix.ts';
 import { type Options } from './options.ts';
-import { createStack, queueDepth, type Servers, type Stack } from './stack.ts';
+import { createStack, isQueueEmpty, type Servers, type Stack } from './stack.ts';
 
 /** What a row has to show, and what is judged. */
 export interface Observed extends Seen {
@@ -95,8 +95,7 @@ async function observe(
   await stack.mend();
   // Nothing is published any more once they have ended.
   await Promise.all(stack.apis.map((api) => api.stop()));
-  const isEmpty = async () => (await queueDepth(stack.broker, stack.queueName)) === 0;
-  const drained = await until(isEmpty, DRAIN_TIMEOUT_MS);
+  const drained = await until(() => isQueueEmpty(stack.broker, stack.queueName), DRAIN_TIMEOUT_MS);
   const compared = await compare(load.ledger, stack.db);
   return { ...seen, load, compared, drained, ended: stack.ended, clientStallMs: stalls.max / 1e6 };
 }

@@ -1,3 +1,4 @@
+import { type Channel, connect } from 'amqplib';
 import { type Db, MongoClient } from 'mongodb';
 import { startMongod } from '../mongod/start.ts';
 import { freePort } from '../services/free-port.ts';
@@ -112,18 +113,32 @@ export async function createStack(
     async stop() {
       await Promise.all([...stack.apis, ...stack.workers].map((program) => program.stop()));
       await stack.db.dropDatabase().catch(() => undefined);
-      await broker.service.ctl('delete_queue', name).catch(() => undefined);
+      await onChannel(broker, (channel) => channel.deleteQueue(name)).catch(() => undefined);
       await client.close();
     },
   };
   return stack;
 }
 
-/** Messages of a queue, also those that a worker holds; undefined when the broker cannot tell. */
-export async function queueDepth(broker: Servers['broker'], name: string): Promise<number | undefined> {
+/** Whether a queue holds no message, neither waiting nor in the hands of a worker. */
+export async function isQueueEmpty(broker: Servers['broker'], name: string): Promise<boolean> {
+  // Only rabbitmqctl knows what workers hold, and it is slow: it is asked when nothing waits.
+  const waiting = await onChannel(broker, (channel) => channel.checkQueue(name)).catch(() => undefined);
+  if (waiting?.messageCount !== 0) return false;
   const printed = await broker.service
     .ctl('list_queues', 'name', 'messages', '--no-table-headers')
     .catch(() => '');
-  const line = printed.split('\n').find((one) => one.startsWith(`${name}\t`));
-  return line === undefined ? undefined : Number(line.split('\t')[1]);
+  return printed.split('\n').includes(`${name}\t0`);
+}
+
+async function onChannel<T>(broker: Servers['broker'], use: (channel: Channel) => Promise<T>): Promise<T> {
+  const connection = await connect(broker.service.url);
+  connection.on('error', () => undefined);
+  try {
+    const channel = await connection.createChannel();
+    channel.on('error', () => undefined);
+    return await use(channel);
+  } finally {
+    await connection.close();
+  }
 }
