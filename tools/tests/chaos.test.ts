@@ -37,8 +37,9 @@ describeWith(['rabbitmq', 'redis', 'mongodb'], 'npm run chaos', () => {
   test(
     'a row of the product as it is holds',
     async () => {
-      const { code, output } = await chaos('--quick', '--target', 'worker', '--fault', 'kill');
-      expect(output).toMatch(/^\| worker: SIGKILL \| 2 \| .* \| held \|$/m);
+      // Its bar leaves time enough, also beside other tests on a busy machine.
+      const { code, output } = await chaos('--quick', '--target', 'broker', '--fault', 'delete');
+      expect(output).toMatch(/^\| broker: queue deleted \| 1 \| .* \| held \|$/m);
       expect(code).toBe(0);
     },
     TIMEOUT_MS,
