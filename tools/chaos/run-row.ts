@@ -23,6 +23,7 @@ export interface Observed extends Seen {
 
 const READY_TIMEOUT_MS = 60_000;
 const DRAIN_TIMEOUT_MS = 120_000;
+const WARM_UP_ACCEPTED = 100;
 const TAIL_MS = 1000;
 
 export type Progress = (text: string) => void;
@@ -83,6 +84,8 @@ async function observe(
   );
   try {
     if (row.late) await startLate(scene, row.late.part, row.late.ms);
+    // A fault has to meet events that are under way.
+    else await until(() => Promise.resolve(load.accepted() >= WARM_UP_ACCEPTED), READY_TIMEOUT_MS);
     await row.run(scene);
     await until(() => Promise.resolve(load.ledger.size >= events), (events / rate) * 3000);
     await delay(TAIL_MS);
