@@ -143,7 +143,7 @@ function readProcess(name: string): Process[] {
 }
 
 /** The environment of this process without any of our own settings, and without what Jest has set. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
+export function cleanEnvironment(): NodeJS.ProcessEnv {
   const ours = new Set(['NODE_ENV', ...Object.keys(apiVariables), ...Object.keys(workerVariables)]);
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.has(name)));
 }
