@@ -132,10 +132,15 @@ function lateRows({ quick }: Options): Row[] {
 
 /** The rows that the options ask for. */
 export function chooseRows(options: Options): Row[] {
-  const { targets, faults } = options;
-  const rows = createMatrix(options).filter(
-    ({ target, fault }) => targets.includes(target) && faults.includes(fault),
-  );
+  const { targets, faults, quick } = options;
+  const rows = createMatrix(options)
+    .filter(({ target, fault }) => targets.includes(target) && faults.includes(fault))
+    .map((row) => (quick ? { ...row, bar: untimed(row.bar) } : row));
   if (rows.length === 0) throw new Error('there is no row for this --target with this --fault');
   return rows;
+}
+
+/** The short matrix runs beside whatever else a machine does: it shows times, and judges what became of the events. */
+function untimed({ failsNothing = false }: Bar): Bar {
+  return { failsNothing };
 }
