@@ -16,7 +16,8 @@ const BLOCK_MS = Number(process.env.BACK_PRESSURE_SECONDS || '12') * 1000;
 const WARM_UP_MS = 5000;
 const PUBLISH_TIMEOUT_MS = 3000;
 const CLIENTS = 24;
-const PAUSE_MS = 40;
+/** Each client begins a request this often, whatever it is answered: the load is the same before and while blocked. */
+const INTERVAL_MS = 200;
 const GROWTH_MAX_MIB = 64;
 
 /** Single events and batches of several sizes, up to what the API takes. */
@@ -37,7 +38,7 @@ function startLoad(url: string) {
   let count = 0;
   const clients = Array.from({ length: CLIENTS }, async () => {
     while (sending) {
-      const n = count++;
+      const [n, begunAt] = [count++, performance.now()];
       const { events, bytes } = SHAPES[n % SHAPES.length]!;
       const ids = Array.from({ length: events }, (_, index) => `event-${n}-${index}`);
       const items = ids.map(
@@ -54,7 +55,7 @@ function startLoad(url: string) {
       const answer = status === 503 ? `503, Retry-After ${headers['retry-after']}` : String(status);
       answers.set(answer, (answers.get(answer) ?? 0) + 1);
       if (status === 202) accepted.push(...ids);
-      await delay(PAUSE_MS);
+      await delay(Math.max(0, INTERVAL_MS - (performance.now() - begunAt)));
     }
   });
   return {

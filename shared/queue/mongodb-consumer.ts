@@ -160,7 +160,10 @@ export class MongodbConsumer implements Consumer {
     const wanted = ready.filter(({ _id }) => !this.#held.has(_id));
     if (wanted.length === 0) return 0;
     const unleased = { _id: { $in: wanted.map(({ _id }) => _id) }, visibleAt: { $lte: now } };
-    const lease = { $set: { visibleAt: now + this.#leaseMs, lease: this.#lease }, $inc: { attempts: 1 } };
+    // `$inc` refuses what is no number, and one such document of somebody else would end every claim.
+    const earlier = { $cond: [{ $isNumber: '$attempts' }, '$attempts', 0] };
+    const attempts = { $add: [earlier, 1] };
+    const lease = [{ $set: { visibleAt: now + this.#leaseMs, lease: this.#lease, attempts } }];
     const { modifiedCount } = await within(OPERATION_TIMEOUT_MS, this.#messages.updateMany(unleased, lease));
     const leased = modifiedCount === wanted.length ? wanted : await this.#leasedOf(wanted);
     if (this.#stopped) await this.#release(leased);
