@@ -11,7 +11,7 @@ import { freePort } from '../tools/services/free-port.ts';
 import { describeWith, serviceUrl, uniqueName } from '../tools/services/in-tests.ts';
 import { waitUntilStored } from './ledger.ts';
 import { type Example, readAnswer, readExamples, readTable } from './markdown.ts';
-import { type Program, ready, root, runProgram } from './programs.ts';
+import { type Program, ready, root, runProgram } from '../tools/programs.ts';
 import { differences } from './same-answer.ts';
 
 const ADMIN_KEY = 'the-value-of-ADMIN_KEY';

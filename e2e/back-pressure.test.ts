@@ -5,7 +5,7 @@ import { describeWith, serviceUrl, uniqueName } from '../tools/services/in-tests
 import { type Rabbitmq, startRabbitmq } from '../tools/services/rabbitmq.ts';
 import { until } from '../shared/tests/queue-fixture.ts';
 import { send } from './ledger.ts';
-import { ready, runProgram } from './programs.ts';
+import { ready, runProgram } from '../tools/programs.ts';
 import { quantile, watchMemory } from './resources.ts';
 import { endAll, NO_LIMIT, openDb, ours } from './support.ts';
 

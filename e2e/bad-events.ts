@@ -1,4 +1,4 @@
-import { type Random } from './random.ts';
+import { type Random } from '../tools/random.ts';
 import { type Sample } from './web-log.ts';
 
 /** What is wrong with an event, and the fields that the answer must name for it. */

@@ -7,7 +7,7 @@ import { freePort } from '../tools/services/free-port.ts';
 import { describeWith, serviceUrl, uniqueName } from '../tools/services/in-tests.ts';
 import { until } from '../shared/tests/queue-fixture.ts';
 import { parserCases } from './parser-cases.ts';
-import { type Program, ready, runProgram } from './programs.ts';
+import { type Program, ready, runProgram } from '../tools/programs.ts';
 import { exchange, openRaw, statusesOf } from './raw-http.ts';
 import { quantile, watchMemory } from './resources.ts';
 import { endAll, errorLines, NO_LIMIT, ours } from './support.ts';

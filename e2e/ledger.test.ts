@@ -6,7 +6,7 @@ import { describeWith, serviceUrl, uniqueName } from '../tools/services/in-tests
 import { startRabbitmq } from '../tools/services/rabbitmq.ts';
 import { balance, openLedger, printSummary, record, sendAll, waitUntilStored } from './ledger.ts';
 import { type PlannedRequest, planRequests } from './plan.ts';
-import { ready, runProgram } from './programs.ts';
+import { ready, runProgram } from '../tools/programs.ts';
 import {
   endAll,
   errorLines,

@@ -17,7 +17,7 @@ import {
   waitUntilStored,
 } from './ledger.ts';
 import { isRepeatable, type PlannedRequest } from './plan.ts';
-import { descendants, type Program, root, run } from './programs.ts';
+import { descendants, type Program, root, run } from '../tools/programs.ts';
 import {
   endAll,
   errorLines,

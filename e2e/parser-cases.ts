@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { root } from './programs.ts';
+import { root } from '../tools/programs.ts';
 
 /** A body of JSONTestSuite: `y_` must be taken as JSON, `n_` must not, `i_` is left to the parser. */
 export interface ParserCase {

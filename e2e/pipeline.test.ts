@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type PipelineReport } from '../api/services/pipeline.ts';
 import { freePort } from '../tools/services/free-port.ts';
 import { describeWith, serviceUrl, uniqueName } from '../tools/services/in-tests.ts';
-import { type Program, ready, runProgram } from './programs.ts';
+import { type Program, ready, runProgram } from '../tools/programs.ts';
 import { endAll, NO_LIMIT, openDb, ours, TIMEOUT_MS } from './support.ts';
 
 afterAll(endAll);

@@ -1,6 +1,6 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { type BadEvent, spoil } from './bad-events.ts';
-import { createRandom, type Random } from './random.ts';
+import { createRandom, type Random } from '../tools/random.ts';
 import { type ExpectedActivity, readWebLog, type Sample, withId } from './web-log.ts';
 
 /** An event that has to be stored like this; without an id of its own it gets one from the API. */

@@ -8,7 +8,7 @@ import { describeWith, serviceUrl, uniqueName } from '../tools/services/in-tests
 import { until } from '../shared/tests/queue-fixture.ts';
 import { send } from './ledger.ts';
 import { ENVELOPE, type Poison, poisons } from './poison-pack.ts';
-import { type Program, ready, runProgram } from './programs.ts';
+import { type Program, ready, runProgram } from '../tools/programs.ts';
 import { endAll, errorLines, NO_LIMIT, openDb, ours, TIMEOUT_MS } from './support.ts';
 
 afterAll(endAll);

@@ -1,7 +1,7 @@
 import { type Db, MongoClient } from 'mongodb';
 import { type Summary } from './ledger.ts';
 import { planRequests } from './plan.ts';
-import { type Program } from './programs.ts';
+import { type Program } from '../tools/programs.ts';
 
 export const SEED = 1995_07_01;
 /** A whole log of some twenty thousand activities takes its time on a small machine. */

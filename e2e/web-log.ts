@@ -1,4 +1,4 @@
-import { type Random } from './random.ts';
+import { type Random } from '../tools/random.ts';
 import { spellMoment } from './spelling.ts';
 
 /** What the store must hold of an event, apart from its id and the processing facts. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'amqplib';
-import { type Random } from '../../e2e/random.ts';
+import { type Random } from '../random.ts';
 import { type SmallDisk } from './disk.ts';
 import { type Load } from './load.ts';
 import { type Part } from './part.ts';

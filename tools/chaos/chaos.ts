@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { root } from '../../e2e/programs.ts';
+import { root } from '../programs.ts';
 import { NotRun } from './disk.ts';
 import { readVersions, writeDocument } from './document.ts';
 import { judge } from './judge.ts';

@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { MongoClient } from 'mongodb';
 import { format, resolveConfig } from 'prettier';
-import { root } from '../../e2e/programs.ts';
+import { root } from '../programs.ts';
 import { findRedis } from '../services/find.ts';
 import { type Options } from './options.ts';
 import { type Servers } from './stack.ts';

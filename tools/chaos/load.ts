@@ -1,6 +1,6 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createRandom, type Random } from '../../e2e/random.ts';
+import { createRandom, type Random } from '../random.ts';
 
 /** `ok`: a 202. `fail`: the last answer was an error. `unknown`: an attempt had no answer and none had a 202. */
 export type Outcome = 'ok' | 'fail' | 'unknown';

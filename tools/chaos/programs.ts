@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { cleanEnvironment, root } from '../../e2e/programs.ts';
+import { cleanEnvironment, root } from '../programs.ts';
 import { type Child, spawnProcess } from '../services/child.ts';
 import { runService } from '../services/service.ts';
 import { type Mutant } from './options.ts';

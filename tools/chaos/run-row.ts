@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createRandom } from '../../e2e/random.ts';
+import { createRandom } from '../random.ts';
 import { back, degraded, type Scene, type Seen, until } from './breaking.ts';
 import { compare, type Comparison } from './compare.ts';
 import { openSmallDisk } from './disk.ts';

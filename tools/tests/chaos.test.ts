@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { MongoClient, type Document } from 'mongodb';
-import { root } from '../../e2e/programs.ts';
+import { root } from '../programs.ts';
 import { compare } from '../chaos/compare.ts';
 import { judge } from '../chaos/judge.ts';
 import { type Load, type Outcome } from '../chaos/load.ts';

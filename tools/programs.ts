@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { apiVariables } from '../api/config.ts';
 import { workerVariables } from '../consumer/config.ts';
-import { tellGuard } from '../tools/services/child.ts';
+import { tellGuard } from './services/child.ts';
 
 export const root = path.join(__dirname, '..');
 /** A program that is not ready by then never will be. */
