@@ -1,9 +1,10 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { connect } from 'amqplib';
-import { type Collection, MongoClient } from 'mongodb';
+import { type Collection, type Db, MongoClient } from 'mongodb';
 import { createApp } from '../api/app.ts';
 import { readApiConfig } from '../api/config.ts';
 import { problems } from '../api/problems.ts';
@@ -225,6 +226,7 @@ describeExamples(['rabbitmq', 'redis', 'mongodb'], 'the examples of API_DOCS.md'
     async (_line, server, _request, { script, shown }) => {
       // An example that reads has to find what the ones before it have sent.
       await waitUntilStored(activities, accepted);
+      if (script.includes('/pipeline')) await waitUntilReported(client.db(name));
       const env = { ...process.env, API: `http://127.0.0.1:${ports.get(server)}`, ADMIN_KEY };
       const { stdout } = await promisify(execFile)('bash', ['-c', script], { env });
       const given = readAnswer(stdout);
@@ -234,3 +236,8 @@ describeExamples(['rabbitmq', 'redis', 'mongodb'], 'the examples of API_DOCS.md'
     },
   );
 });
+
+/** A process tells what it has counted once a second; Jest's own timeout is the bound. */
+async function waitUntilReported(db: Db): Promise<void> {
+  while (!(await db.collection('processes').findOne({ 'counts.accepted': { $gt: 0 } }))) await delay(50);
+}
