@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { type BulkPurge, type BulkReplay } from '../api/services/dead-letters.ts';
 import { type DeadLetterHead } from '../consumer/store/store.ts';
-import { type FieldError } from '../shared/errors.ts';
+import { type FieldError } from '@event-tracker/shared/errors';
 
 const usage = `npm run dead-letters -- list [FILTER] [--limit N]         newest first, 50 without --limit
 npm run dead-letters -- show ID                           with the bytes of its event
