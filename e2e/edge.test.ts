@@ -134,7 +134,9 @@ describeWith('rabbitmq', 'the edge', () => {
     const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
     const nested = gzipSync(gzipSync(gzipSync(zeros)));
 
-    test('are refused, many at a time, with less than 20 MB more memory', async () => {
+    test('are refused, many at a time, with less than 20 MB more memory than honest bodies', async () => {
+      // Young garbage is collected early: what shows is what bombs hold, not what Node has not collected yet.
+      const api = await startApi({ ...NO_LIMIT, NODE_OPTIONS: '--max-semi-space-size=4' });
       const bombs: [string, Buffer, number][] = [
         ['gzip', gzipSync(zeros), 413],
         ['deflate', deflateSync(zeros), 413],
@@ -156,29 +158,30 @@ describeWith('rabbitmq', 'the edge', () => {
         );
         return answers.flat();
       };
-      // What as many compressed bodies of the same size cost from honest clients belongs to the baseline.
+      // What compressed bodies of the same size cost from honest clients belongs to the baseline. Both phases
+      // last for several collections.
       const honest = gzipSync(JSON.stringify(randomBytes(100_000).toString('base64')));
-      let watch = watchMemory(api.program.pid);
-      for (let count = 0; count < 10; count += 1) {
-        if (count === 5) {
-          await watch();
-          watch = watchMemory(api.program.pid);
-        }
-        const sent = Array.from({ length: 60 }, async () =>
+      const sendHonest = async () => {
+        const sent = Array.from({ length: 12 }, async () =>
           (await post(api.url + PATH, honest, { 'Content-Encoding': 'gzip' })).arrayBuffer(),
         );
         await Promise.all(sent);
-      }
-      const baseline = quantile(await watch(), 0.9);
+      };
+      const memoryDuring = async (times: number, work: () => Promise<unknown>) => {
+        const watch = watchMemory(api.program.pid);
+        for (let count = 0; count < times; count += 1) await work();
+        return quantile(await watch(), 0.9);
+      };
+      await memoryDuring(100, sendHonest);
+      const baseline = await memoryDuring(200, sendHonest);
       expect(await throwAll(1)).toEqual([]);
-      const during = watchMemory(api.program.pid);
-      for (let count = 0; count < 5; count += 1) expect(await throwAll(10)).toEqual([]);
-      const growth = quantile(await during(), 0.9) - baseline;
+      const growth = (await memoryDuring(50, async () => expect(await throwAll(2)).toEqual([]))) - baseline;
       process.stderr.write(
-        `bombs: 300 of 100 MiB, memory grew by ${growth.toFixed(1)} MiB over ${baseline.toFixed(0)} MiB\n`,
+        `bombs: 600 of 100 MiB, memory grew by ${growth.toFixed(1)} MiB over ${baseline.toFixed(0)} MiB\n`,
       );
       expect(growth).toBeLessThan(20);
       await expectWell(api);
+      expect(await api.program.stop()).toBe(0);
     }, 90_000);
   });
 
