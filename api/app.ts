@@ -1,5 +1,4 @@
 import express, { type Express } from 'express';
-import helmet from 'helmet';
 import { type Store } from '@event-tracker/consumer/store/store';
 import { type Logger } from '@event-tracker/shared/logger';
 import { type Readiness } from '@event-tracker/shared/readiness';
@@ -8,6 +7,7 @@ import { errorHandler } from './middlewares/error-handler.ts';
 import { notFound } from './middlewares/not-found.ts';
 import { type RateLimitStore, rateLimiter } from './middlewares/rate-limit.ts';
 import { requestId } from './middlewares/request-id.ts';
+import { securityHeaders } from './middlewares/security-headers.ts';
 import { activityRoutes } from './routes/activities.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -41,8 +41,9 @@ export function createApp({
   const app = express();
   app.set('trust proxy', config.TRUST_PROXY);
   app.disable('etag');
+  app.disable('x-powered-by');
 
-  app.use(helmet());
+  app.use(securityHeaders());
   app.use(requestId);
   app.use('/health', healthRoutes(readiness));
   app.use(

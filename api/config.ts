@@ -24,6 +24,7 @@ export interface ApiConfig extends CommonConfig, QueueConfig, StoreConfig {
   TRUST_PROXY: false | number | string[];
   CORS_ORIGIN: '*' | string[];
   BODY_BYTES_MAX: number;
+  MESSAGE_EVENTS_MAX: number;
   PUBLISH_IN_FLIGHT_MAX: number;
   PUBLISH_TIMEOUT_MS: number;
   STORE_TIMEOUT_MS: number;
@@ -79,13 +80,22 @@ export const apiVariables: Variables<ApiConfig> = {
     .default(512 * 1024)
     .unit('bytes')
     .description('Largest request body, counted after inflating'),
+  MESSAGE_EVENTS_MAX: Joi.number()
+    .integer()
+    .min(1)
+    .max(10_000)
+    .default(500)
+    .unit('events')
+    .description(
+      'Most events of one message. Requests that arrive together share a message, as a JSON array; with 1 each event is a message of its own, for other programs that read the queue',
+    ),
   PUBLISH_IN_FLIGHT_MAX: Joi.number()
     .integer()
     .min(1)
     .default(1000)
-    .unit('messages')
+    .unit('requests')
     .description(
-      'Messages that may wait for the broker’s confirmation, 8 MiB of them at most; past it the answer is 503',
+      'Requests that may wait for the broker’s confirmation, with 8 MiB of events at most; past it the answer is 503',
     ),
   PUBLISH_TIMEOUT_MS: Joi.number()
     .integer()

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { type Server } from 'node:http';
 import { type AddressInfo, Server as NetServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MemoryStore } from 'express-rate-limit';
@@ -13,6 +13,7 @@ import { type Reporter, startReporter } from '@event-tracker/shared/reporter';
 import { createShutdown, shutdownOnSignals } from '@event-tracker/shared/shutdown';
 import { createApp } from './app.ts';
 import { type ApiConfig, readApiConfig } from './config.ts';
+import { createHttpServer } from './http-server.ts';
 import { createDeadLetters } from './services/dead-letters.ts';
 import { createIngestion } from './services/ingestion.ts';
 import { apiCounts, confirmSeconds, meterPublish, publishesInFlight } from './services/metrics.ts';
@@ -38,6 +39,7 @@ export async function startApi(config: ApiConfig, logger: Logger): Promise<Runni
   const queueOptions = {
     name: config.QUEUE_NAME,
     type: config.QUEUE_TYPE,
+    messageEventsMax: config.MESSAGE_EVENTS_MAX,
     inFlightMax: config.PUBLISH_IN_FLIGHT_MAX,
     publishTimeoutMs: config.PUBLISH_TIMEOUT_MS,
   };
@@ -69,7 +71,7 @@ export async function startApi(config: ApiConfig, logger: Logger): Promise<Runni
     rateLimitStore,
     logger,
   });
-  const server = createServer(
+  const server = createHttpServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,

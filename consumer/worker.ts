@@ -19,7 +19,7 @@ import { openStore } from './store/open.ts';
 import { type Store } from './store/store.ts';
 
 /** The worker publishes nothing; the time bounds what else the driver asks the broker. */
-const PUBLISHING = { inFlightMax: 1, publishTimeoutMs: 5000 };
+const PUBLISHING = { messageEventsMax: 1, inFlightMax: 1, publishTimeoutMs: 5000 };
 
 export interface RunningWorker {
   /** Where GET /health and GET /health/ready answer. */

@@ -34,6 +34,8 @@ async function startApi(settings: Record<string, string> = NO_LIMIT): Promise<Ap
   const program = ours(
     runProgram('api/server.ts', {
       ...{ RABBITMQ_URL: serviceUrl('rabbitmq'), QUEUE_NAME: queue, API_PORT: String(port) },
+      // So that the depth of the queue is the number of events.
+      MESSAGE_EVENTS_MAX: '1',
       ...{
         DATABASE_URL: 'mongodb://127.0.0.1:1/none',
         STORE_TIMEOUT_MS: '300',

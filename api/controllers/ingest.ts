@@ -1,8 +1,9 @@
-import { type Request, type RequestHandler } from 'express';
+import { type Request, type RequestHandler, type Response } from 'express';
 import { type FieldError } from '@event-tracker/shared/errors';
 import { type Activity, parseActivity } from '@event-tracker/shared/event';
 import { Problem } from '../problems.ts';
 import { type Ingestion, type RequestFacts } from '../services/ingestion.ts';
+import { ipv4Of } from '../services/client-address.ts';
 import { countInvalid } from '../services/metrics.ts';
 
 /** Most events of one batch. */
@@ -24,7 +25,7 @@ export function ingestOne(ingestion: Ingestion): RequestHandler {
     }
 
     const [eventId] = await ingestion.accept([withKey(parsed.value, key.value)], facts(req));
-    res.status(202).json({ status: 'accepted', eventId });
+    sendAccepted(res, { status: 'accepted', eventId });
   };
 }
 
@@ -46,8 +47,15 @@ export function ingestBatch(ingestion: Ingestion): RequestHandler {
     if (accepted.length === 0) throw invalid(rejected.flatMap(withIndex));
 
     const eventIds = await ingestion.accept(accepted, facts(req));
-    res.status(202).json({ status: 'accepted', accepted: accepted.length, rejected, eventIds });
+    sendAccepted(res, { status: 'accepted', accepted: accepted.length, rejected, eventIds });
   };
+}
+
+/** `res.json` also negotiates and computes what an answer to a POST has no use for, in a tenth of the request's time. */
+function sendAccepted(res: Response, body: object): void {
+  res.statusCode = 202;
+  res.setHeader('Content-Type', 'application/json; charset=utf-8');
+  res.end(JSON.stringify(body));
 }
 
 function batchItems(body: unknown): unknown[] {
@@ -97,8 +105,7 @@ function facts(req: Request): RequestFacts {
   return {
     source: 'activities',
     requestId: req.id,
-    // A dual-stack socket names an IPv4 client as ::ffff:203.0.113.7.
-    ip: req.ip?.replace(/^::ffff:(?=\d+\.)/i, '') ?? null,
+    ip: req.ip === undefined ? null : ipv4Of(req.ip),
     userAgent: req.get('user-agent')?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,
   };
 }

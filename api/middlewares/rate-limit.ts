@@ -1,12 +1,16 @@
-import { isIPv6 } from 'node:net';
-import { type RequestHandler } from 'express';
-import { rateLimit, type RateLimitInfo, type Store } from 'express-rate-limit';
+import { type BlockList, isIPv4, isIPv6 } from 'node:net';
+import { type Request, type RequestHandler } from 'express';
+import { ipKeyGenerator, rateLimit, type RateLimitInfo, type Store } from 'express-rate-limit';
 import { type Logger } from '@event-tracker/shared/logger';
 import { type ApiConfig } from '../config.ts';
 import { Problem } from '../problems.ts';
 import { apiCounts } from '../services/metrics.ts';
+import { ipv4Of } from '../services/client-address.ts';
 
 export type RateLimitStore = Store;
+
+/** Bits of an IPv6 address that count: the network that a provider gives to one customer at least. */
+const IPV6_SUBNET = 64;
 
 /** Counts the requests of each address, and refuses or reports those past the limit, as `RATE_LIMIT_MODE` says. */
 export function rateLimiter(config: ApiConfig, store: RateLimitStore, logger: Logger): RequestHandler {
@@ -15,11 +19,11 @@ export function rateLimiter(config: ApiConfig, store: RateLimitStore, logger: Lo
   const limit = rateLimit({
     windowMs: config.RATE_LIMIT_WINDOW_MS,
     limit: config.RATE_LIMIT_MAX_REQUESTS,
-    ipv6Subnet: 64,
-    standardHeaders: 'draft-8',
+    keyGenerator: ({ ip = '' }) => limitKey(ip),
+    standardHeaders: 'draft-7',
     legacyHeaders: false,
     store,
-    skip: ({ ip = '' }) => config.RATE_LIMIT_ALLOWLIST.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4'),
+    skip: allowed(config.RATE_LIMIT_ALLOWLIST),
     handler: (req, res, next) => {
       apiCounts.rateLimited += 1;
       const { used, limit } = (req as unknown as { rateLimit: RateLimitInfo }).rateLimit;
@@ -48,4 +52,15 @@ export function rateLimiter(config: ApiConfig, store: RateLimitStore, logger: Lo
     if (!req.ip) res.destroy();
     else void limit(req, res, next);
   };
+}
+
+/** IPv4 addresses are most of them, and need none of what `ipKeyGenerator` does, which takes 4 us. */
+function limitKey(ip: string): string {
+  const address = ipv4Of(ip);
+  return isIPv4(address) ? address : ipKeyGenerator(ip, IPV6_SUBNET);
+}
+
+function allowed(allowlist: BlockList): (req: Request) => boolean {
+  if (allowlist.rules.length === 0) return () => false;
+  return ({ ip = '' }) => allowlist.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4');
 }

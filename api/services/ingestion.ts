@@ -18,7 +18,12 @@ export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
     async accept(activities, facts) {
       const receivedAt = new Date().toISOString();
       // Ids in order of time keep new documents together in the store's index.
-      const events = activities.map((activity) => ({ eventId: uuidv7(), ...activity, ...facts, receivedAt }));
+      const events = activities.map((activity) => ({
+        ...activity,
+        ...facts,
+        eventId: activity.eventId ?? uuidv7(),
+        receivedAt,
+      }));
       await queue.publish(events);
       return events.map(({ eventId }) => eventId);
     },

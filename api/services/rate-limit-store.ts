@@ -5,8 +5,8 @@ import { RedisStore } from 'rate-limit-redis';
 import { type Logger } from '@event-tracker/shared/logger';
 
 /** A request waits no longer than this for Redis; then it is counted in this process. */
-const REDIS_TIMEOUT_MS = 200;
-const TICK_MS = 50;
+const REDIS_TIMEOUT_MS = 150;
+const TICK_MS = 25;
 /** Commands that a hanging Redis has not answered after this time are forgotten. */
 const COMMAND_TIMEOUT_MS = 2000;
 /** How often a Redis that was away is tried again. */
@@ -23,6 +23,7 @@ export class RedisRateLimitStore implements Store {
   readonly #redis: Redis;
   readonly #shared: RedisStore;
   readonly #local = new MemoryStore();
+  readonly #deadline = new Deadline();
   readonly #options: Options;
   readonly #logger: Logger;
   #state: 'starting' | 'shared' | 'degraded' | 'closed' = 'starting';
@@ -70,7 +71,7 @@ export class RedisRateLimitStore implements Store {
   async increment(key: string): Promise<ClientRateLimitInfo> {
     if (this.degraded) return this.#local.increment(key);
     try {
-      return await inTime(this.#shared.increment(key));
+      return await this.#deadline.bound(this.#shared.increment(key));
     } catch (error) {
       const first = this.#state === 'shared';
       this.#enter('degraded', error);
@@ -123,20 +124,44 @@ export class RedisRateLimitStore implements Store {
   }
 }
 
+interface Bounded {
+  ticksLeft: number;
+  tooLate: () => void;
+}
+
 /**
- * Passes an answer of Redis on, or rejects after `REDIS_TIMEOUT_MS`. ioredis bounds each command, not the request:
- * behind a pipeline that hangs, the next one waits and would add a bound of its own. The time is taken in ticks, of
- * which a stall of this process costs one, so that its own slowness is not taken for Redis being away.
+ * Bounds how long requests wait for Redis. ioredis bounds each command, not the request: behind a pipeline that hangs,
+ * the next one waits and would add a bound of its own. The time is taken in ticks, of which a stall of this process costs
+ * one, so that its own slowness is not taken for Redis being away; and one timer does for all requests, because a timer
+ * for each costs more than counting it.
  */
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-  let ticksLeft = REDIS_TIMEOUT_MS / TICK_MS;
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setInterval(() => {
-      if (--ticksLeft === 0) reject(new Error(`no answer within ${REDIS_TIMEOUT_MS} ms`));
-    }, TICK_MS);
-  });
-  return Promise.race([answer, tooLate]).finally(() => clearInterval(timer));
+class Deadline {
+  readonly #waiting = new Set<Bounded>();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** Passes the answer on, or rejects after `REDIS_TIMEOUT_MS`. */
+  bound<T>(answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const bounded = {
+        ticksLeft: REDIS_TIMEOUT_MS / TICK_MS,
+        tooLate: () => reject(new Error(`no answer within ${REDIS_TIMEOUT_MS} ms`)),
+      };
+      this.#waiting.add(bounded);
+      this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+      answer.finally(() => this.#waiting.delete(bounded)).then(resolve, reject);
+    });
+  }
+
+  #tick(): void {
+    for (const bounded of this.#waiting) {
+      if (--bounded.ticksLeft > 0) continue;
+      this.#waiting.delete(bounded);
+      bounded.tooLate();
+    }
+    if (this.#waiting.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
 }
 
 /** A store that counts in Redis from the first request on, or in this process until Redis is there. */

@@ -30,6 +30,7 @@ describe('The configuration of the API', () => {
       TRUST_PROXY: false,
       CORS_ORIGIN: '*',
       BODY_BYTES_MAX: 524_288,
+      MESSAGE_EVENTS_MAX: 500,
       PUBLISH_IN_FLIGHT_MAX: 1000,
       PUBLISH_TIMEOUT_MS: 10_000,
       STORE_TIMEOUT_MS: 5000,

@@ -59,7 +59,7 @@ describe('The API', () => {
     });
     expect(openQueue).toHaveBeenLastCalledWith(
       'amqp://localhost',
-      { name: 'q', type: 'quorum', inFlightMax: 7, publishTimeoutMs: 8 },
+      { name: 'q', type: 'quorum', messageEventsMax: 500, inFlightMax: 7, publishTimeoutMs: 8 },
       expect.anything(),
     );
   });

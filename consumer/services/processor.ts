@@ -8,7 +8,7 @@ import { type Batcher } from './batcher.ts';
 import { createDeadLetter, type Dead } from './dead-letter.ts';
 
 /** A message with more is no batch of ours; checking and keeping each of them would hold up all others. */
-export const MESSAGE_EVENTS_MAX = 10_000;
+export const EVENTS_MAX = 10_000;
 
 /**
  * Decides over a message: `ack` when something of it is stored, `dead` when all of it is kept as dead letters,
@@ -31,8 +31,8 @@ export function createProcessor(
       return [createDeadLetter({ message }, { reason: 'invalid-json', error: text }, worker)];
     }
     if (!Array.isArray(content)) return [await processEvent({ message, event: content })];
-    if (content.length === 0 || content.length > MESSAGE_EVENTS_MAX) {
-      const error = `the message holds ${content.length} events, not 1 to ${MESSAGE_EVENTS_MAX}`;
+    if (content.length === 0 || content.length > EVENTS_MAX) {
+      const error = `the message holds ${content.length} events, not 1 to ${EVENTS_MAX}`;
       return [createDeadLetter({ message }, { reason: 'invalid-event', error }, worker)];
     }
     const events: unknown[] = content;

@@ -53,7 +53,13 @@ async function poisonAmongGoodOnes(
 ): Promise<void> {
   const name = uniqueName('crash');
   const storeUrl = `${serviceUrl('mongodb')}/${name}`;
-  const queueOptions = { name, type: 'default', inFlightMax: 2000, publishTimeoutMs: 10_000 } as const;
+  const queueOptions = {
+    name,
+    type: 'default',
+    messageEventsMax: 1,
+    inFlightMax: 2000,
+    publishTimeoutMs: 10_000,
+  } as const;
   const queue = await openQueue(queueUrl, queueOptions, silent);
   const store = await openStore(storeUrl, { worker: 'reader', timeoutMs: 10_000 });
   const client = new MongoClient(serviceUrl('mongodb'));

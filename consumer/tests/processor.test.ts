@@ -1,7 +1,7 @@
 import { type Message } from '@event-tracker/shared/queue/queue';
 import { createBackoff } from '../services/backoff.ts';
 import { createBatcher } from '../services/batcher.ts';
-import { createProcessor, MESSAGE_EVENTS_MAX } from '../services/processor.ts';
+import { createProcessor, EVENTS_MAX } from '../services/processor.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { allDead, anEvent, silent, until } from './events.ts';
 
@@ -170,8 +170,8 @@ test('a flood of faults makes a letter of bounded size', async () => {
 
 test('a message of more events than a batch ever has is one dead letter, not thousands', async () => {
   const { store, send } = setUp();
-  expect(await send(Array(MESSAGE_EVENTS_MAX).fill(0))).toBe('dead');
-  expect(await store.listDead({ limit: MESSAGE_EVENTS_MAX * 2 })).toHaveLength(MESSAGE_EVENTS_MAX);
+  expect(await send(Array(EVENTS_MAX).fill(0))).toBe('dead');
+  expect(await store.listDead({ limit: EVENTS_MAX * 2 })).toHaveLength(EVENTS_MAX);
   const body = Buffer.from(`[${'0,'.repeat(1_000_000)}0]`);
   expect(await send(body)).toBe('dead');
   expect((await allDead(store)).find(({ id }) => !id.includes('-'))).toMatchObject({

@@ -128,7 +128,13 @@ describeWith('rabbitmq', 'a consumer that RabbitMQ has silently lost', () => {
     async () => {
       const store = createMemoryStore();
       const name = uniqueName('lost');
-      const options = { name, type: 'default', inFlightMax: 10, publishTimeoutMs: 5000 } as const;
+      const options = {
+        name,
+        type: 'default',
+        messageEventsMax: 1,
+        inFlightMax: 10,
+        publishTimeoutMs: 5000,
+      } as const;
       const queue = await openQueue(serviceUrl('rabbitmq'), options, silent);
       // The broker knows of no consumer, the worker of no fault.
       jest.spyOn(queue, 'consume').mockResolvedValue({ stop: () => Promise.resolve() });

@@ -196,7 +196,13 @@ test('the program ends with one line when its port is taken', async () => {
 async function throughTheProgram(queueUrl: string) {
   const name = uniqueName('worker');
   const storeUrl = `${serviceUrl('mongodb')}/${name}`;
-  const queueOptions = { name, type: 'default', inFlightMax: 10, publishTimeoutMs: 10_000 } as const;
+  const queueOptions = {
+    name,
+    type: 'default',
+    messageEventsMax: 1,
+    inFlightMax: 10,
+    publishTimeoutMs: 10_000,
+  } as const;
   const queue = await openQueue(queueUrl, queueOptions, silent);
   const store = await openStore(storeUrl, { worker: 'reader', timeoutMs: 10_000 });
   const variables = { QUEUE_URL: queueUrl, STORE_URL: storeUrl, QUEUE_NAME: name };

@@ -1,24 +1,35 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
-import { encodeMessages } from './message.ts';
+import { Packer } from './packer.ts';
 import {
   type ConsumeOptions,
   type Consumer,
   type Message,
   type MessageHandler,
   type Queue,
+  type QueueOptions,
 } from './queue.ts';
 
 /** A queue for tests: the same contract, but it ends with the process. */
-export function createMemoryQueue(): MemoryQueue {
-  return new MemoryQueue();
+export function createMemoryQueue(options = { messageEventsMax: 500 }): MemoryQueue {
+  return new MemoryQueue(options);
 }
 
 export class MemoryQueue implements Queue {
   readonly #waiting: Message[] = [];
   readonly #consumers = new Set<MemoryConsumer>();
+  readonly #packer: Packer;
   #fault: string | undefined;
+
+  constructor({ messageEventsMax }: Pick<QueueOptions, 'messageEventsMax'>) {
+    this.#packer = new Packer({ messageEventsMax, inFlightMax: Infinity }, (body, settled) => {
+      this.#waiting.push({ body, attempts: 1, redelivered: false });
+      settled();
+      this.#handOut();
+      return Promise.resolve();
+    });
+  }
 
   /** Makes the queue unavailable, or available again. */
   fail(failing: boolean): void {
@@ -28,10 +39,7 @@ export class MemoryQueue implements Queue {
 
   async publish(events: readonly ActivityEvent[]): Promise<void> {
     await this.ping();
-    for (const body of encodeMessages(events)) {
-      this.#waiting.push({ body, attempts: 1, redelivered: false });
-    }
-    this.#handOut();
+    await this.#packer.add(events);
   }
 
   consume(handle: MessageHandler, options: ConsumeOptions): Promise<Consumer> {
@@ -57,6 +65,7 @@ export class MemoryQueue implements Queue {
   }
 
   close(): Promise<void> {
+    this.#packer.flush();
     this.#fault = 'closed';
     return Promise.resolve();
   }

@@ -5,7 +5,7 @@ import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
 import { type Logger } from '../logger.ts';
 import { durableWriteConcern } from '../mongodb.ts';
-import { encodeMessages, InFlight } from './message.ts';
+import { Packer } from './packer.ts';
 import { MongodbConsumer, OPERATION_TIMEOUT_MS, type StoredMessage } from './mongodb-consumer.ts';
 import {
   type ConsumeOptions,
@@ -26,9 +26,10 @@ const LEASE_MS = 10_000;
 const REFUSED_CODES = new Set<unknown>([18, 13, 8000]);
 
 interface Write {
-  messages: StoredMessage[];
+  message: StoredMessage;
   resolve: () => void;
   reject: (reason: Error) => void;
+  settled: () => void;
 }
 
 /**
@@ -82,8 +83,7 @@ class MongodbQueue implements Queue {
   #durable: ReturnType<typeof durableWriteConcern> | undefined;
   #waiting: Write[] = [];
   #writing: Promise<void> | undefined;
-  /** Counts messages until their write has ended, also when their publish has timed out. */
-  readonly #inFlight: InFlight;
+  readonly #packer: Packer;
 
   constructor(client: MongoClient, options: QueueOptions, logger: Logger, leaseMs: number) {
     this.#client = client;
@@ -91,7 +91,7 @@ class MongodbQueue implements Queue {
     this.#options = options;
     this.#logger = logger;
     this.#leaseMs = leaseMs;
-    this.#inFlight = new InFlight(options.inFlightMax);
+    this.#packer = new Packer(options, (body, settled) => this.#send(body, settled));
   }
 
   async connect(): Promise<void> {
@@ -115,22 +115,17 @@ class MongodbQueue implements Queue {
 
   async publish(events: readonly ActivityEvent[]): Promise<void> {
     if (this.#closed.signal.aborted) throw new QueueUnavailable('closed');
-    const { publishTimeoutMs } = this.#options;
+    await this.#packer.add(events);
+  }
+
+  async #send(body: Buffer, settled: () => void): Promise<void> {
     // A UUIDv7 is greater than the one before it: the order of publishing is the order of the ids.
-    if (events.length === 0) return;
-    const bodies = encodeMessages(events);
-    this.#inFlight.add(bodies);
-    const messages = bodies.map((body): StoredMessage => ({
-      _id: uuidv7(),
-      body,
-      visibleAt: 0,
-      attempts: 0,
-    }));
+    const message: StoredMessage = { _id: uuidv7(), body, visibleAt: 0, attempts: 0 };
     const written = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ messages, resolve, reject });
+      this.#waiting.push({ message, resolve, reject, settled });
     });
     this.#writing ??= this.#write();
-    await within(publishTimeoutMs, written);
+    await within(this.#options.publishTimeoutMs, written);
   }
 
   /**
@@ -141,15 +136,14 @@ class MongodbQueue implements Queue {
     while (this.#waiting.length > 0) {
       const writes = this.#waiting;
       this.#waiting = [];
-      const messages = writes.flatMap((write) => write.messages);
       try {
-        await within(OPERATION_TIMEOUT_MS, this.#insert(messages));
+        await within(OPERATION_TIMEOUT_MS, this.#insert(writes.map(({ message }) => message)));
         for (const { resolve } of writes) resolve();
       } catch (error) {
         const fault = new QueueUnavailable((error as Error).message);
         for (const { reject } of writes) reject(fault);
       }
-      this.#inFlight.remove(messages.map(({ body }) => body));
+      for (const { settled } of writes) settled();
     }
     this.#writing = undefined;
   }
@@ -179,6 +173,7 @@ class MongodbQueue implements Queue {
   }
 
   async close(): Promise<void> {
+    this.#packer.flush();
     this.#closed.abort();
     await within(this.#options.publishTimeoutMs, Promise.resolve(this.#writing)).catch(() => undefined);
     await this.#client.close();

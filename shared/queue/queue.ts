@@ -44,7 +44,10 @@ export interface Consumer {
  * - Nothing waits without a bound: while the broker is away or takes nothing, `publish` and `ping` reject.
  */
 export interface Queue {
-  /** Queues the events of one request together, in one message where they fit. */
+  /**
+   * Queues the events of one request together, in one message where they fit, and that of other requests which arrive in
+   * the same turn of the event loop with them.
+   */
   publish(events: readonly ActivityEvent[]): Promise<void>;
   /** Hands every message to `handle`, now and after each reconnect, until the consumer is stopped. */
   consume(handle: MessageHandler, options: ConsumeOptions): Promise<Consumer>;
@@ -59,7 +62,9 @@ export interface Queue {
 export interface QueueOptions {
   name: string;
   type: 'default' | 'quorum';
-  /** Messages that may be published and not yet confirmed; past it `publish` rejects at once. */
+  /** Most events of one message; 1 for readers that know only one event a message. */
+  messageEventsMax: number;
+  /** Publishes that may wait for their confirmation; past it `publish` rejects at once. */
   inFlightMax: number;
   /** A publish that is not confirmed after this time rejects. */
   publishTimeoutMs: number;

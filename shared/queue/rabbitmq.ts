@@ -3,7 +3,7 @@ import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'a
 import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { type Logger } from '../logger.ts';
 import { type ActivityEvent } from '../event.ts';
-import { encodeMessages, InFlight } from './message.ts';
+import { Packer } from './packer.ts';
 import {
   type ConsumeOptions,
   type Consumer,
@@ -46,8 +46,7 @@ class RabbitmqQueue implements Queue {
   readonly #consumers = new Set<RabbitmqConsumer>();
   /** Ends the publish of a message id that has neither been confirmed, returned nor given up. */
   readonly #pending = new Map<string, (fault?: string) => void>();
-  /** Counts messages until the broker confirms them or the channel closes, also when their publish has timed out. */
-  readonly #inFlight: InFlight;
+  readonly #packer: Packer;
   #session: Session | undefined;
   #closing = false;
   #disconnect: () => Promise<void> = () => Promise.resolve();
@@ -55,7 +54,7 @@ class RabbitmqQueue implements Queue {
   constructor(options: QueueOptions, logger: Logger) {
     this.#options = options;
     this.#logger = logger;
-    this.#inFlight = new InFlight(options.inFlightMax);
+    this.#packer = new Packer(options, (body, settled) => this.#send(body, settled));
   }
 
   /** Resolves after the first attempt, unless it failed for good. */
@@ -169,16 +168,15 @@ class RabbitmqQueue implements Queue {
   }
 
   async publish(events: readonly ActivityEvent[]): Promise<void> {
-    const { publishing } = this.#ready();
-    const messages = encodeMessages(events);
-    this.#inFlight.add(messages);
-    await Promise.all(messages.map((body) => this.#send(publishing, body)));
+    this.#ready();
+    await this.#packer.add(events);
   }
 
-  #send(channel: ConfirmChannel, body: Buffer): Promise<void> {
+  /** `settled` once the broker has confirmed or the channel has closed, also when the publish was given up before. */
+  async #send(body: Buffer, settled: () => void): Promise<void> {
+    const { name, publishTimeoutMs } = this.#options;
     return new Promise((resolve, reject) => {
       const messageId = randomUUID();
-      const { name, publishTimeoutMs } = this.#options;
       const end = (fault?: string) => {
         clearTimeout(timer);
         this.#pending.delete(messageId);
@@ -187,13 +185,13 @@ class RabbitmqQueue implements Queue {
       };
       const timer = setTimeout(() => end(`no confirm within ${publishTimeoutMs} ms`), publishTimeoutMs);
       const confirmed = (error: Error | null) => {
-        this.#inFlight.remove([body]);
+        settled();
         end(error?.message);
       };
       this.#pending.set(messageId, end);
       try {
         const properties = { persistent: true, mandatory: true, contentType: 'application/json', messageId };
-        channel.sendToQueue(name, body, properties, confirmed);
+        this.#ready().publishing.sendToQueue(name, body, properties, confirmed);
       } catch (error) {
         confirmed(error as Error);
       }
@@ -228,6 +226,7 @@ class RabbitmqQueue implements Queue {
 
   async close(): Promise<void> {
     const { publishTimeoutMs } = this.#options;
+    this.#packer.flush();
     this.#closing = true;
     const confirms = this.#session?.publishing.waitForConfirms();
     await within(publishTimeoutMs, Promise.resolve(confirms)).catch(() => undefined);

@@ -4,7 +4,7 @@ import { connect } from 'amqplib';
 import { describeWith, serviceUrl, uniqueName } from '../../tools/services/in-tests.ts';
 import { QueueUnavailable } from '../errors.ts';
 import { createMemoryQueue } from '../queue/memory.ts';
-import { MESSAGE_BYTES_MAX } from '../queue/message.ts';
+import { MESSAGE_BYTES_MAX } from '../queue/packer.ts';
 import { openMongodbQueue } from '../queue/mongodb.ts';
 import { type Message, type Queue, type QueueOptions, type Verdict } from '../queue/queue.ts';
 import { openRabbitmqQueue } from '../queue/rabbitmq.ts';
@@ -37,9 +37,12 @@ const drivers: Driver[] = [
     describe,
     durable: false,
     setUp() {
-      const queue = createMemoryQueue();
+      let queue = createMemoryQueue(queueOptions);
       return Promise.resolve({
-        open: () => Promise.resolve(queue),
+        open: (options) => {
+          if (options?.messageEventsMax) queue = createMemoryQueue({ ...queueOptions, ...options });
+          return Promise.resolve(queue);
+        },
         leave: () => Promise.resolve(queue.fail(true)),
         comeBack: () => Promise.resolve(queue.fail(false)),
         hang: () => undefined,
@@ -147,11 +150,25 @@ function contract(driver: Driver): void {
 
   test('several events are one JSON array', async () => {
     const events = range(3).map((id) => makeEvent(id));
-    await queue.publish(events);
-    const { messages, consumer } = await consumeAll(queue);
+    const packing = await open({ messageEventsMax: 500 });
+    await packing.publish(events);
+    const { messages, consumer } = await consumeAll(packing);
     await until(() => messages.length > 0);
     await consumer.stop();
     expect(messages.map(({ body }) => JSON.parse(body.toString()) as unknown)).toEqual([events]);
+  });
+
+  test('requests that come in together share messages, up to their number of events', async () => {
+    const packing = await open({ messageEventsMax: 4 });
+    const requests = [['a'], ['b', 'c'], ['d', 'e', 'f'], ['g']];
+    await Promise.all(requests.map((ids) => packing.publish(ids.map((id) => makeEvent(id)))));
+    const { messages, consumer, ids } = await consumeAll(packing);
+    await until(() => ids().length >= 7);
+    await consumer.stop();
+    expect(messages.map(eventIds)).toEqual([
+      ['a', 'b', 'c', 'd'],
+      ['e', 'f', 'g'],
+    ]);
   });
 
   test('no events are no message', async () => {
@@ -161,8 +178,9 @@ function contract(driver: Driver): void {
 
   test('events that are too large for one message are split, and one that is larger goes alone', async () => {
     const kilobytes = [100, 100, 100, 300, 1];
-    await queue.publish(kilobytes.map((size, id) => makeEvent(id, { text: 'x'.repeat(size * 1024) })));
-    const { messages, consumer, ids } = await consumeAll(queue);
+    const packing = await open({ messageEventsMax: 500 });
+    await packing.publish(kilobytes.map((size, id) => makeEvent(id, { text: 'x'.repeat(size * 1024) })));
+    const { messages, consumer, ids } = await consumeAll(packing);
     await until(() => ids().length >= kilobytes.length);
     await consumer.stop();
     expect(messages.map(eventIds)).toEqual([['0', '1'], ['2'], ['3'], ['4']]);

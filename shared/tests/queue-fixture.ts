@@ -8,6 +8,7 @@ export const logger = createLogger('test', 'silent');
 export const queueOptions: QueueOptions = {
   name: 'user_activities',
   type: 'default',
+  messageEventsMax: 1,
   inFlightMax: 1_000,
   publishTimeoutMs: 10_000,
 };
