@@ -1,5 +1,6 @@
 import Joi from 'joi';
 import { type FieldError } from './errors.ts';
+import { isStorable, isText } from './guard.ts';
 import { FAULTS_MAX, findUnstorable } from './storable.ts';
 
 /** One thing that a user did, as it travels on the queue: JSON, times as ISO 8601 in UTC with milliseconds. */
@@ -43,11 +44,16 @@ const FIELD_LENGTH_MAX = 500;
 const ISO_8601 =
   /^(?<date>\d{4}-(?<month>\d\d)-(?<day>\d\d))(?:T(?<time>\d\d:\d\d(?::\d\d)?)(?<fraction>[.,]\d{1,9})?(?<zone>Z|[+-]\d\d(?::?\d\d)?)?)?$/i;
 
+// The same moment in the form that the queue holds, with or without milliseconds; 29 February needs a calendar.
+const PLAIN_UTC =
+  /^[1-9]\d{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3})?Z$/;
+
 /**
  * The moment that an ISO 8601 text names, as ISO 8601 in UTC with milliseconds; undefined where it names none.
  * Without a zone it is UTC. Digits past the millisecond are cut. The years are 1000 to 9999, what every store can hold.
  */
 export function parseTimestamp(text: string): string | undefined {
+  if (PLAIN_UTC.test(text)) return text.length === 24 ? text : `${text.slice(0, -1)}.000Z`;
   const match = ISO_8601.exec(text);
   if (!match?.groups) return undefined;
   const { date = '', month, day, time = '00:00', fraction = '', zone = 'Z' } = match.groups;
@@ -134,14 +140,75 @@ const KNOWN_FIELDS = new Set(
 
 /** Checks what a client sent as one event; on failure names every wrong field at once. */
 export function parseActivity(input: unknown): Parsed<Activity> {
+  const plain = plainActivity(input);
+  return plain ? { ok: true, value: plain } : checkActivity(input);
+}
+
+/** Checks one event that came off the queue, which anyone may have put there. The value may be the input itself. */
+export function parseEvent(input: unknown): Parsed<ActivityEvent> {
+  const plain = plainEvent(input);
+  return plain ? { ok: true, value: plain } : checkEvent(input);
+}
+
+/** What `checkActivity` makes of a plainly good one; undefined is no verdict. */
+export function plainActivity(input: unknown): Activity | undefined {
+  if (!isObject(input)) return undefined;
+  const { eventId, id, userId, eventType, timestamp, payload } = input;
+  const ids = Number(eventId !== undefined) + Number(id !== undefined);
+  // A field that is not known, or is known and undefined, makes one more.
+  if (ids > 1 || Object.keys(input).length !== 3 + ids + Number(payload !== undefined)) return undefined;
+  const user = Number.isSafeInteger(userId) ? String(userId) : userId;
+  const key = eventId ?? id;
+  const good =
+    (ids === 0 || isText(key, EVENT_ID_LENGTH_MAX)) &&
+    isText(user, USER_ID_LENGTH_MAX) &&
+    isText(eventType, EVENT_TYPE_LENGTH_MAX) &&
+    typeof timestamp === 'string' &&
+    (payload === undefined || (isObject(payload) && isStorable(payload)));
+  const instant = good ? parseTimestamp(timestamp) : undefined;
+  if (!good || instant === undefined) return undefined;
+  const activity: Activity = { userId: user, eventType, timestamp: instant, payload: payload ?? {} };
+  if (ids === 1) activity.eventId = key as string;
+  return activity;
+}
+
+/** What `checkEvent` makes of a plainly good one; undefined is no verdict. */
+export function plainEvent(input: unknown): ActivityEvent | undefined {
+  if (!isObject(input) || Object.keys(input).length !== 10) return undefined;
+  const { timestamp, receivedAt, payload, requestId, ip, userAgent } = input;
+  const good =
+    isText(input.eventId, EVENT_ID_LENGTH_MAX) &&
+    isText(input.userId, USER_ID_LENGTH_MAX) &&
+    isText(input.eventType, EVENT_TYPE_LENGTH_MAX) &&
+    isText(input.source) &&
+    (requestId === null || isText(requestId)) &&
+    (ip === null || isText(ip)) &&
+    (userAgent === null || userAgent === '' || isText(userAgent)) &&
+    isObject(payload) &&
+    isStorable(payload) &&
+    typeof timestamp === 'string' &&
+    typeof receivedAt === 'string';
+  if (!good) return undefined;
+  const times = { timestamp: parseTimestamp(timestamp), receivedAt: parseTimestamp(receivedAt) };
+  if (times.timestamp === undefined || times.receivedAt === undefined) return undefined;
+  const event = input as unknown as ActivityEvent;
+  // The caller has parsed the input and keeps it as it is, so that there is nothing to copy where nothing changes.
+  const same = times.timestamp === timestamp && times.receivedAt === receivedAt;
+  return same ? event : ({ ...event, ...times } as ActivityEvent);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function checkActivity(input: unknown): Parsed<Activity> {
   const parsed = validate<Activity & { id?: string }>(activitySchema, input);
   if (!parsed.ok) return parsed;
   const { id, ...activity } = parsed.value;
   return { ok: true, value: id === undefined ? activity : { ...activity, eventId: id } };
 }
 
-/** Checks one event that came off the queue, which anyone may have put there. */
-export function parseEvent(input: unknown): Parsed<ActivityEvent> {
+export function checkEvent(input: unknown): Parsed<ActivityEvent> {
   return validate<ActivityEvent>(eventSchema, input);
 }
 
@@ -163,7 +230,7 @@ function validate<T>(schema: Joi.ObjectSchema, input: unknown): Parsed<T> {
 
 /** Joi makes an error of every unknown field, and runs out of stack over a million of them: so many are refused before. */
 function floodOfFields(input: unknown): FieldError[] | undefined {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined;
+  if (!isObject(input)) return undefined;
   const unknown = Object.keys(input).filter((name) => !KNOWN_FIELDS.has(name));
   if (unknown.length <= FAULTS_MAX) return undefined;
   return unknown.slice(0, FAULTS_MAX).map((field) => cut({ field, message: UNKNOWN_FIELD }));

