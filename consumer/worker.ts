@@ -8,7 +8,7 @@ import { type Reporter, startReporter } from '@event-tracker/shared/reporter';
 import { createShutdown, shutdownOnSignals } from '@event-tracker/shared/shutdown';
 import { readWorkerConfig, type WorkerConfig } from './config.ts';
 import { createBackoff } from './services/backoff.ts';
-import { createBatcher } from './services/batcher.ts';
+import { Batcher } from './services/batcher.ts';
 import { isolateCrashes } from './services/crash-isolation.ts';
 import { openHealthServer } from './services/health.ts';
 import { meterHandler, meterStore } from './services/metering.ts';
@@ -52,7 +52,7 @@ export async function startWorker(
 
   const backoff = createBackoff(config.RETRY_BACKOFF_MAX_MS, logger);
   const metered = meterStore(store, worker);
-  const batcher = createBatcher(metered, backoff, {
+  const batcher = new Batcher(metered, backoff, {
     batchSizeMax: config.BATCH_SIZE_MAX,
     writesInFlightMax: config.WRITES_IN_FLIGHT_MAX,
   });

@@ -2,10 +2,10 @@ import { StoreUnavailable, type FieldError } from '@event-tracker/shared/errors'
 import { parseEvent } from '@event-tracker/shared/event';
 import { itemsOfArray, parseJson } from '@event-tracker/shared/json';
 import { type Message, type MessageHandler } from '@event-tracker/shared/queue/queue';
-import { type DeadLetter, type Store } from '../store/store.ts';
+import { type DeadLetter, type Delivery, type Store } from '../store/store.ts';
 import { type Backoff } from './backoff.ts';
 import { type Batcher } from './batcher.ts';
-import { createDeadLetter, type Dead } from './dead-letter.ts';
+import { type Cause, createDeadLetter, type Dead } from './dead-letter.ts';
 
 /** A message with more is no batch of ours; checking and keeping each of them would hold up all others. */
 export const EVENTS_MAX = 10_000;
@@ -20,56 +20,60 @@ export function createProcessor(
   backoff: Pick<Backoff, 'run'>,
   worker: string,
 ): MessageHandler {
-  /** Of each event of the message its dead letter, or null when it is stored. */
-  async function processMessage(message: Message): Promise<(DeadLetter | null)[]> {
+  /** The dead letters of the message, and whether anything of it is stored. */
+  async function processMessage(message: Message): Promise<{ letters: DeadLetter[]; isStored: boolean }> {
+    await batcher.room(message.body.length);
+    const die = (dead: Dead, cause: Cause) => createDeadLetter(dead, cause, worker);
+    const unread = (cause: Cause) => ({ letters: [die({ message }, cause)], isStored: false });
     let content: unknown;
     try {
       content = parseJson(message.body);
     } catch (error) {
       const { name, message: text } = error as Error;
       if (name !== 'SyntaxError' && name !== 'TypeError') throw error;
-      return [createDeadLetter({ message }, { reason: 'invalid-json', error: text }, worker)];
+      return unread({ reason: 'invalid-json', error: text });
     }
-    if (!Array.isArray(content)) return [await processEvent({ message, event: content })];
-    if (content.length === 0 || content.length > EVENTS_MAX) {
-      const error = `the message holds ${content.length} events, not 1 to ${EVENTS_MAX}`;
-      return [createDeadLetter({ message }, { reason: 'invalid-event', error }, worker)];
+    const events: unknown[] = Array.isArray(content) ? content : [content];
+    if (events.length === 0 || events.length > EVENTS_MAX) {
+      const error = `the message holds ${events.length} events, not 1 to ${EVENTS_MAX}`;
+      return unread({ reason: 'invalid-event', error });
     }
-    const events: unknown[] = content;
     // Only a message with a bad event is taken apart.
     let items: Buffer[] | undefined;
     const body = (index: number) => (items ??= itemsOfArray(message.body))[index] ?? message.body;
-    const results = await Promise.allSettled(
-      events.map((event, index) =>
-        processEvent({ message, event, part: { index, of: events.length, body: () => body(index) } }),
-      ),
-    );
-    // Only now, so that nothing of a message that is retried is still being written.
-    return results.map((result) => {
-      if (result.status === 'rejected') throw result.reason;
-      return result.value;
-    });
-  }
+    const place = (event: unknown, index: number): Dead =>
+      Array.isArray(content)
+        ? { message, event, part: { index, of: events.length, body: () => body(index) } }
+        : { message, event };
 
-  async function processEvent(dead: Dead): Promise<DeadLetter | null> {
-    const parsed = parseEvent(dead.event);
-    if (!parsed.ok) {
+    const letters: DeadLetter[] = [];
+    const good: number[] = [];
+    const deliveries: Delivery[] = [];
+    const { attempts, redelivered } = message;
+    events.forEach((event, index) => {
+      const parsed = parseEvent(event);
+      if (parsed.ok) {
+        good.push(index);
+        deliveries.push({ event: parsed.value, attempts, redelivered });
+        return;
+      }
       const { details } = parsed;
-      return createDeadLetter(dead, { reason: 'invalid-event', error: sentence(details), details }, worker);
-    }
-    const { attempts, redelivered } = dead.message;
-    const bytes = dead.message.body.length / (dead.part?.of ?? 1);
-    const outcome = await batcher.add({ event: parsed.value, attempts, redelivered }, bytes);
-    if (outcome.status !== 'rejected') return null;
-    return createDeadLetter(dead, { reason: 'rejected-by-store', error: outcome.error }, worker);
+      letters.push(die(place(event, index), { reason: 'invalid-event', error: sentence(details), details }));
+    });
+    const outcomes = await batcher.add(deliveries, message.body.length / events.length);
+    outcomes.forEach((outcome, at) => {
+      const index = good[at]!;
+      if (outcome.status === 'rejected')
+        letters.push(die(place(events[index], index), { reason: 'rejected-by-store', error: outcome.error }));
+    });
+    return { letters, isStored: letters.length < events.length };
   }
 
   return async (message) => {
     try {
-      const results = await processMessage(message);
-      const letters = results.filter((letter) => letter !== null);
+      const { letters, isStored } = await processMessage(message);
       if (letters.length > 0) await backoff.run(() => store.recordDead(letters));
-      return letters.length === results.length ? 'dead' : 'ack';
+      return isStored ? 'ack' : 'dead';
     } catch (error) {
       if (error instanceof StoreUnavailable) return 'retry';
       throw error;

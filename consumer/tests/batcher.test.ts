@@ -1,6 +1,6 @@
 import { StoreUnavailable } from '@event-tracker/shared/errors';
 import { createBackoff } from '../services/backoff.ts';
-import { createBatcher } from '../services/batcher.ts';
+import { Batcher } from '../services/batcher.ts';
 import { type Delivery, type SaveOutcome } from '../store/store.ts';
 import { aDelivery, silent, until } from './events.ts';
 
@@ -24,12 +24,12 @@ function createManualStore() {
 function setUp(options = limits) {
   const store = createManualStore();
   const backoff = createBackoff(5, silent);
-  return { store, backoff, batcher: createBatcher(store, backoff, options) };
+  return { store, backoff, batcher: new Batcher(store, backoff, options) };
 }
 
+const addOne = async (batcher: Batcher, bytes?: number) => (await batcher.add([aDelivery()], bytes))[0];
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-const add = (batcher: ReturnType<typeof createBatcher>, count: number) =>
-  Array.from({ length: count }, () => batcher.add(aDelivery()));
+const add = (batcher: Batcher, count: number) => Array.from({ length: count }, () => addOne(batcher));
 
 test('writes at once when idle, with everything that came in the same turn', async () => {
   const { store, batcher } = setUp();
@@ -64,7 +64,7 @@ test('while a write is in flight the batch grows; a full one goes out beside it,
 test('a batch ends at 8 MiB, and a larger event is written alone', async () => {
   const { store, batcher } = setUp({ batchSizeMax: 100, writesInFlightMax: 1 });
   const MiB = 1024 * 1024;
-  for (const size of [3, 4, 3, 17, 1, 8]) void batcher.add(aDelivery(), size * MiB);
+  for (const size of [3, 4, 3, 17, 1, 8]) void addOne(batcher, size * MiB);
   for (let count = 1; count <= 5; count += 1) {
     await until(() => store.writes.length === count);
     store.writes[count - 1]?.resolve();
@@ -116,10 +116,53 @@ test('stopped while the store is away, everything that is held is given up, what
 
 test('an unexpected error is that of its batch alone', async () => {
   const { store, batcher } = setUp({ batchSizeMax: 1, writesInFlightMax: 2 });
-  const [bad, good] = [batcher.add(aDelivery()), batcher.add(aDelivery())];
+  const [bad, good] = [addOne(batcher), addOne(batcher)];
   await turn();
   store.writes[0]?.reject(new TypeError('bug'));
   store.writes[1]?.resolve();
   await expect(bad).rejects.toThrow('bug');
   expect(await good).toEqual({ status: 'stored' });
+});
+
+test('the events of one message share batches with others, and their outcomes come together', async () => {
+  const { store, batcher } = setUp();
+  const [first, second] = [
+    batcher.add([aDelivery(), aDelivery()]),
+    batcher.add([aDelivery(), aDelivery(), aDelivery()]),
+  ];
+  await turn();
+  expect(store.sizes()).toEqual([3]);
+  store.writes[0]?.resolve([{ status: 'stored' }, { status: 'duplicate' }, { status: 'duplicate' }]);
+  expect(await first).toEqual([{ status: 'stored' }, { status: 'duplicate' }]);
+  await until(() => store.writes.length === 2);
+  store.writes[1]?.resolve();
+  expect(await second).toEqual([{ status: 'duplicate' }, { status: 'stored' }, { status: 'stored' }]);
+  expect(await batcher.add([])).toEqual([]);
+});
+
+test('a message fails only when nothing of it is being written any more', async () => {
+  const { store, batcher } = setUp({ batchSizeMax: 1, writesInFlightMax: 2 });
+  let isOver = false;
+  const message = batcher.add([aDelivery(), aDelivery()]).finally(() => (isOver = true));
+  await turn();
+  store.writes[0]?.reject(new TypeError('bug'));
+  await turn();
+  expect(isOver).toBe(false);
+  store.writes[1]?.resolve();
+  await expect(message).rejects.toThrow('bug');
+});
+
+test('there is room for two batches; who waits for it enters in order, whether the one before adds anything or not', async () => {
+  const { store, batcher } = setUp({ batchSizeMax: 2, writesInFlightMax: 1 });
+  await batcher.room(1);
+  void batcher.add(Array.from({ length: 7 }, aDelivery));
+  await turn();
+  const entered: number[] = [];
+  for (const id of [1, 2, 3]) void batcher.room(40_000).then(() => entered.push(id));
+  await turn();
+  expect([store.sizes(), entered]).toEqual([[2], []]);
+  store.writes[0]?.resolve();
+  await until(() => entered.length === 3);
+  expect(store.sizes()).toEqual([2, 2]);
+  expect(entered).toEqual([1, 2, 3]);
 });

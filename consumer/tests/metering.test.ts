@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { meterHandler, meterStore } from '../services/metering.ts';
 import { workerCounts, workerRegistry, workerState } from '../services/metrics.ts';
 import { createBackoff } from '../services/backoff.ts';
-import { createBatcher } from '../services/batcher.ts';
+import { Batcher } from '../services/batcher.ts';
 import { createProcessor } from '../services/processor.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { StoreUnavailable } from '@event-tracker/shared/errors';
@@ -16,7 +16,7 @@ beforeEach(() => Object.assign(workerCounts, noCounts()));
 function aWorker(store = createMemoryStore('tester'), worker = 'tester') {
   const backoff = createBackoff(1, silent);
   const metered = meterStore(store, worker);
-  const batcher = createBatcher(metered, backoff, { batchSizeMax: 100, writesInFlightMax: 2 });
+  const batcher = new Batcher(metered, backoff, { batchSizeMax: 100, writesInFlightMax: 2 });
   const handle = meterHandler(createProcessor(metered, batcher, backoff, worker), 1);
   const send = (content: unknown, attempts = 1) =>
     handle({ body: Buffer.from(JSON.stringify(content)), attempts, redelivered: attempts > 1 });

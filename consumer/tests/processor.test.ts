@@ -1,6 +1,6 @@
 import { type Message } from '@event-tracker/shared/queue/queue';
 import { createBackoff } from '../services/backoff.ts';
-import { createBatcher } from '../services/batcher.ts';
+import { Batcher } from '../services/batcher.ts';
 import { createProcessor, EVENTS_MAX } from '../services/processor.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { allDead, anEvent, silent, until } from './events.ts';
@@ -8,7 +8,7 @@ import { allDead, anEvent, silent, until } from './events.ts';
 function setUp() {
   const store = createMemoryStore('tester');
   const backoff = createBackoff(5, silent);
-  const batcher = createBatcher(store, backoff, { batchSizeMax: 100, writesInFlightMax: 2 });
+  const batcher = new Batcher(store, backoff, { batchSizeMax: 100, writesInFlightMax: 2 });
   const handle = createProcessor(store, batcher, backoff, 'tester');
   const send = (body: unknown, rest: Partial<Message> = {}) =>
     handle({
