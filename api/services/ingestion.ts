@@ -18,12 +18,22 @@ export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
     async accept(activities, facts) {
       const receivedAt = new Date().toISOString();
       // Ids in order of time keep new documents together in the store's index.
-      const events = activities.map((activity) => ({
-        ...activity,
-        ...facts,
-        eventId: activity.eventId ?? uuidv7(),
-        receivedAt,
-      }));
+      // Written out, because spreading costs more than checking the event.
+      const { source, requestId, ip, userAgent } = facts;
+      const events = activities.map(
+        ({ eventId = uuidv7(), userId, eventType, timestamp, payload }): ActivityEvent => ({
+          eventId,
+          userId,
+          eventType,
+          timestamp,
+          payload,
+          source,
+          receivedAt,
+          requestId,
+          ip,
+          userAgent,
+        }),
+      );
       await queue.publish(events);
       return events.map(({ eventId }) => eventId);
     },

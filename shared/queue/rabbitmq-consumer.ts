@@ -5,6 +5,9 @@ import { within } from './within.ts';
 
 const STOP_TIMEOUT_MS = 2_000;
 
+/** The header of a message that may have been delivered before as another one. */
+export const REPUBLISHED = 'x-republished';
+
 /** A consumer that is started again, on a channel of its own, on each new connection. */
 export class RabbitmqConsumer {
   readonly #queue: string;
@@ -65,7 +68,7 @@ export class RabbitmqConsumer {
       return await this.#handle({
         body: delivery.content,
         attempts: attempts(delivery),
-        redelivered: delivery.fields.redelivered,
+        redelivered: isRedelivered(delivery),
       });
     } catch (error) {
       this.#logger.error({ err: error }, 'message handler failed; the message is retried');
@@ -89,6 +92,10 @@ export class RabbitmqConsumer {
     // The broker reads a channel in order: once it has closed it, it has taken every verdict.
     if (channel) await within(STOP_TIMEOUT_MS, channel.close()).catch(() => undefined);
   }
+}
+
+function isRedelivered({ fields, properties }: ConsumeMessage): boolean {
+  return fields.redelivered || properties.headers?.[REPUBLISHED] === true;
 }
 
 /** Quorum queues count deliveries; classic queues only tell a first one from later ones. */

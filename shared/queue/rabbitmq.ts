@@ -11,12 +11,15 @@ import {
   type Queue,
   type QueueOptions,
 } from './queue.ts';
-import { RabbitmqConsumer } from './rabbitmq-consumer.ts';
+import { RabbitmqConsumer, REPUBLISHED } from './rabbitmq-consumer.ts';
+import { RecentMessages } from './recent.ts';
 import { within } from './within.ts';
 
 /** A broker that hangs is given up after two to three intervals. A heartbeat in the URL wins. */
 const HEARTBEAT_S = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** The reply code of a channel that is closed because the queue is not there (AMQP 0-9-1, `not-found`). */
+const NOT_FOUND = 404;
 const RECONNECT_DELAY_MIN_MS = 200;
 const RECONNECT_DELAY_MAX_MS = 5_000;
 
@@ -47,6 +50,9 @@ class RabbitmqQueue implements Queue {
   /** Ends the publish of a message id that has neither been confirmed, returned nor given up. */
   readonly #pending = new Map<string, (fault?: string) => void>();
   readonly #packer: Packer;
+  /** RabbitMQ also confirms what reaches a queue while it is being deleted. So this is published again then. */
+  readonly #recent = new RecentMessages();
+  #queueDeleted = false;
   #session: Session | undefined;
   #closing = false;
   #disconnect: () => Promise<void> = () => Promise.resolve();
@@ -122,6 +128,7 @@ class RabbitmqQueue implements Queue {
       this.#watch(publishing, model);
       publishing.on('return', ({ properties }) => {
         this.#pending.get(properties.messageId as string)?.(`queue ${name} does not exist`);
+        this.#queueDeleted = true;
         this.#reset(model, 'queue deleted');
       });
       const session: Session = { model, publishing, checking, blocked: false };
@@ -134,6 +141,7 @@ class RabbitmqQueue implements Queue {
         this.#logger.info('RabbitMQ takes messages again');
       });
       this.#session = session;
+      if (this.#queueDeleted) this.#publishRecentAgain();
       for (const consumer of this.#consumers) await consumer.start(model);
       if (isClosed) throw new Error('connection closed while it was set up');
     } catch (error) {
@@ -145,7 +153,10 @@ class RabbitmqQueue implements Queue {
   }
 
   #watch(channel: Channel, model: ChannelModel): void {
-    channel.on('error', ({ message }) => this.#logger.warn({ reason: message }, 'RabbitMQ closed a channel'));
+    channel.on('error', ({ message, code }: Error & { code?: unknown }) => {
+      this.#queueDeleted ||= code === NOT_FOUND;
+      this.#logger.warn({ reason: message }, 'RabbitMQ closed a channel');
+    });
     channel.on('close', () => this.#reset(model));
   }
 
@@ -172,8 +183,20 @@ class RabbitmqQueue implements Queue {
     await this.#packer.add(events);
   }
 
+  #publishRecentAgain(): void {
+    this.#queueDeleted = false;
+    const bodies = this.#recent.take();
+    this.#logger.info({ messages: bodies.length }, 'publishing again what was confirmed last');
+    for (const body of bodies) {
+      this.#send(body, () => undefined, { [REPUBLISHED]: true }).catch(() => {
+        this.#recent.add(body);
+        this.#queueDeleted = true;
+      });
+    }
+  }
+
   /** `settled` once the broker has confirmed or the channel has closed, also when the publish was given up before. */
-  async #send(body: Buffer, settled: () => void): Promise<void> {
+  async #send(body: Buffer, settled: () => void, headers?: Record<string, true>): Promise<void> {
     const { name, publishTimeoutMs } = this.#options;
     return new Promise((resolve, reject) => {
       const messageId = randomUUID();
@@ -186,11 +209,19 @@ class RabbitmqQueue implements Queue {
       const timer = setTimeout(() => end(`no confirm within ${publishTimeoutMs} ms`), publishTimeoutMs);
       const confirmed = (error: Error | null) => {
         settled();
+        // A message that came back was ended by that, and its confirmation says nothing.
+        if (!error && this.#pending.has(messageId)) this.#recent.add(body);
         end(error?.message);
       };
       this.#pending.set(messageId, end);
       try {
-        const properties = { persistent: true, mandatory: true, contentType: 'application/json', messageId };
+        const properties = {
+          persistent: true,
+          mandatory: true,
+          contentType: 'application/json',
+          messageId,
+          headers,
+        };
         this.#ready().publishing.sendToQueue(name, body, properties, confirmed);
       } catch (error) {
         confirmed(error as Error);

@@ -90,6 +90,27 @@ describeWith('rabbitmq', 'rabbitmq queue beside other programs', () => {
     await foreign.channel.assertQueue(name, { durable: true });
   });
 
+  test('what was confirmed last is published again after the queue was deleted', async () => {
+    const queue = await open();
+    for (const id of ['1', '2']) await queue.publish([makeEvent(id)]);
+    await foreign.channel.deleteQueue(name);
+    await expect(queue.publish([makeEvent(3)])).rejects.toThrow(QueueUnavailable);
+    const messages: Message[] = [];
+    const consumer = await queue.consume((message) => {
+      messages.push(message);
+      return Promise.resolve('ack');
+    }, consuming);
+    await until(() => messages.length >= 2);
+    await publishAgain(queue, makeEvent(4));
+    await until(() => messages.length >= 3);
+    await consumer.stop();
+    expect(messages.map((message) => [eventIds(message)[0], message.redelivered])).toEqual([
+      ['1', true],
+      ['2', true],
+      ['4', false],
+    ]);
+  });
+
   test('asking for the depth of a deleted queue rejects, and has it declared again', async () => {
     const queue = await open();
     await foreign.channel.deleteQueue(name);

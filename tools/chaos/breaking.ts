@@ -90,19 +90,16 @@ export async function raiseAlarm(scene: Scene, ms: number): Promise<void> {
 }
 
 /**
- * Deletes the queue at a moment in which nothing waits in it and nothing is on its way into it: that is gone with the
- * queue, and RabbitMQ even confirms what arrives while it deletes. What a worker holds of the queue must not be lost,
- * nor what is sent from then on.
+ * Deletes the queue under load, at a moment in which nothing waits in it: that would be gone with the queue. What a
+ * worker holds of it must not be lost, nor what arrives while it is being deleted, which RabbitMQ confirms all the same.
  */
 export async function deleteQueue(scene: Scene, times: number): Promise<void> {
-  const { stack, load, random, seen } = scene;
+  const { stack, random, seen } = scene;
   for (let time = 0; time < times; time += 1) {
     await delay(random.integer(500, 1500));
     const connection = await connect(stack.broker.service.url);
     connection.on('error', () => undefined);
-    await load.pause();
     const isDeleted = await until(() => deletedWhileEmpty(connection, stack.queueName), STEADY_TIMEOUT_MS, 5);
-    load.resume();
     if (!isDeleted) throw new Error('the queue was never empty and could not be deleted');
     seen.faults += 1;
     await back(scene);

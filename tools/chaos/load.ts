@@ -25,9 +25,6 @@ export interface Load {
   longestGapMs(): number;
   /** Time from a moment of `performance.now()` to the next 202; undefined when there was none. */
   nextAcceptedMs(since: number): number | undefined;
-  /** Holds new requests back until `resume`; resolves when none is under way. */
-  pause(): Promise<void>;
-  resume(): void;
   /** Sends nothing new; resolves when every request has its outcome. */
   stop(): Promise<void>;
 }
@@ -59,7 +56,6 @@ export function startLoad({ urls, rate, seed, payloadChars = 40 }: LoadOptions):
       seen,
     );
   let stoppedAt: number | undefined;
-  let isPaused = false;
 
   async function send(count: number, isBatch: boolean): Promise<void> {
     const ids = Array.from({ length: count }, (_, index) => `${seed}-${ledger.size + index}`);
@@ -76,7 +72,7 @@ export function startLoad({ urls, rate, seed, payloadChars = 40 }: LoadOptions):
 
   /** Sends one request; its number of events. */
   function sendNext(): number {
-    if (isPaused || inFlight.size >= IN_FLIGHT_MAX) return 0;
+    if (inFlight.size >= IN_FLIGHT_MAX) return 0;
     const isBatch = random.chance(BATCH_SHARE);
     const count = isBatch ? random.integer(2, 20) : 1;
     const sending: Promise<void> = send(count, isBatch).finally(() => inFlight.delete(sending));
@@ -99,11 +95,6 @@ export function startLoad({ urls, rate, seed, payloadChars = 40 }: LoadOptions):
       const next = acceptedAt.find((at) => at >= since);
       return next === undefined ? undefined : next - since;
     },
-    async pause() {
-      isPaused = true;
-      await Promise.all(inFlight);
-    },
-    resume: () => void (isPaused = false),
     async stop() {
       stoppedAt ??= performance.now();
       await running;
