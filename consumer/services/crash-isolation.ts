@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { StoreUnavailable } from '@event-tracker/shared/errors';
+import { itemsOfArray, parseJson } from '@event-tracker/shared/json';
 import { type Message, type MessageHandler, type Verdict } from '@event-tracker/shared/queue/queue';
 import { type Store } from '../store/store.ts';
 import { type Backoff } from './backoff.ts';
@@ -13,6 +14,8 @@ export const TOGETHER_ATTEMPTS_MAX = 2;
  * the first delivery, which nobody counts, that stays far below the 20 after which RabbitMQ 4 drops a message.
  */
 export const ATTEMPTS_MAX = 5;
+/** The same for one event of a message: it was begun with nothing else in flight each time. */
+export const EVENT_ATTEMPTS_MAX = 2;
 
 type Parts = Pick<Store, 'recordDead' | 'readAttempts' | 'countAttempts' | 'forgetAttempts'>;
 
@@ -20,7 +23,8 @@ type Parts = Pick<Store, 'recordDead' | 'readAttempts' | 'countAttempts' | 'forg
  * Keeps a message that ends the process from ending it for ever. What was delivered before is counted in the store
  * before it is begun and forgotten once it has any verdict, so that the count tells how often in a row a worker ended
  * with the message in its hands. Others that it held then are counted as well; begun alone, they get through and the
- * one does not. A first delivery costs nothing.
+ * one does not. Of a message that carries several events each is then begun alone, because they came from different
+ * requests, and only the one that ends the worker is a dead letter. A first delivery costs nothing.
  */
 export function isolateCrashes(
   handle: MessageHandler,
@@ -50,25 +54,24 @@ export function isolateCrashes(
     return keys;
   });
 
+  const { eachAlone, giveUp } = isolateEvents(handle, store, backoff, worker, forget);
+
   async function decide(message: Message, key: string, earlier: number): Promise<Verdict> {
     if (!needsIsolation(earlier)) return gate.together(() => handle(message));
     if (earlier < ATTEMPTS_MAX) {
       return gate.alone(async () => {
         await backoff.run(() => store.countAttempts([key]));
-        return handle(message);
+        const events = eventsOf(message);
+        return events.length > 1 ? eachAlone(events, key) : handle(message);
       });
     }
-    const error = `the worker ended ${earlier} times in a row while it held this message`;
     // Not every broker tells: the first delivery, which was not counted, and this one.
-    const dead = { message: { ...message, attempts: Math.max(message.attempts, earlier + 2) } };
-    const letter = createDeadLetter(dead, { reason: 'crash-loop', error }, worker);
-    await backoff.run(() => store.recordDead([letter]));
-    return 'dead';
+    return giveUp({ ...message, attempts: Math.max(message.attempts, earlier + 2) }, earlier);
   }
 
   return async (message) => {
     if (!message.redelivered) return gate.together(() => handle(message));
-    const key = createHash('sha256').update(message.body).digest('hex');
+    const key = keyOf(message);
     const attempts = undecided.get(key) ?? admit(key);
     undecided.set(key, attempts);
     try {
@@ -82,6 +85,57 @@ export function isolateCrashes(
       await forget(key);
     }
   };
+}
+
+/** What is done with a message that other messages are innocent of. */
+function isolateEvents(
+  handle: MessageHandler,
+  store: Parts,
+  backoff: Pick<Backoff, 'run'>,
+  worker: string,
+  forget: (key: string) => Promise<unknown>,
+) {
+  async function eachAlone(events: readonly Message[], messageKey: string): Promise<Verdict> {
+    const verdicts = new Set<Verdict>();
+    for (const event of events) {
+      const key = keyOf(event);
+      const [earlier = 0] = await backoff.run(() => store.readAttempts([key]));
+      if (earlier < EVENT_ATTEMPTS_MAX) {
+        await backoff.run(() => store.countAttempts([key]));
+        verdicts.add(await handle(event));
+      } else {
+        verdicts.add(await giveUp(event, earlier));
+        // What is left of the message has not been tried without it.
+        await forget(messageKey);
+      }
+      await forget(key);
+    }
+    if (verdicts.has('retry')) return 'retry';
+    return verdicts.has('ack') ? 'ack' : 'dead';
+  }
+
+  async function giveUp(message: Message, earlier: number): Promise<Verdict> {
+    const error = `the worker ended ${earlier} times in a row while it held this`;
+    const letter = createDeadLetter({ message }, { reason: 'crash-loop', error }, worker);
+    await backoff.run(() => store.recordDead([letter]));
+    return 'dead';
+  }
+
+  return { eachAlone, giveUp };
+}
+
+function keyOf({ body }: Message): string {
+  return createHash('sha256').update(body).digest('hex');
+}
+
+/** Each event of a message that is a JSON array as a message of its own; any other message as it is. */
+function eventsOf(message: Message): Message[] {
+  try {
+    if (!Array.isArray(parseJson(message.body))) return [message];
+  } catch {
+    return [message];
+  }
+  return itemsOfArray(message.body).map((body) => ({ ...message, body }));
 }
 
 function needsIsolation(earlier = 0): boolean {

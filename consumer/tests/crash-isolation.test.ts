@@ -2,7 +2,12 @@ import { createHash } from 'node:crypto';
 import { StoreUnavailable } from '@event-tracker/shared/errors';
 import { type Message, type MessageHandler, type Verdict } from '@event-tracker/shared/queue/queue';
 import { createBackoff } from '../services/backoff.ts';
-import { ATTEMPTS_MAX, isolateCrashes, TOGETHER_ATTEMPTS_MAX } from '../services/crash-isolation.ts';
+import {
+  ATTEMPTS_MAX,
+  EVENT_ATTEMPTS_MAX,
+  isolateCrashes,
+  TOGETHER_ATTEMPTS_MAX,
+} from '../services/crash-isolation.ts';
 import { createMemoryStore, type MemoryStore } from '../store/memory.ts';
 import { allDead, silent, until } from './events.ts';
 
@@ -31,6 +36,7 @@ function aLife(store: MemoryStore, verdict: Verdict = 'ack') {
   return { backoff, begun, send, decide };
 }
 
+const keyOf = (text: string) => createHash('sha256').update(text).digest('hex');
 const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 /** The worker begins these messages and dies with them. */
@@ -91,6 +97,29 @@ test('what the worker dies with is begun with others twice, alone three times, a
   expect(last.begun).toEqual(['other']);
   expect(await allDead(store)).toMatchObject([
     { reason: 'crash-loop', body: Buffer.from('poison'), attempts: ATTEMPTS_MAX + 2, worker: 'tester' },
+  ]);
+});
+
+test('of a message of several events only the one that ends the worker is a dead letter', async () => {
+  const store = createMemoryStore();
+  const batch = '[{"a":1}, {"poison":2},{"b":3}]';
+  for (let life = 0; life < TOGETHER_ATTEMPTS_MAX; life += 1)
+    expect(await crash(store, [batch])).toEqual([batch]);
+  for (let attempts = 0; attempts < EVENT_ATTEMPTS_MAX; attempts += 1) {
+    const life = aLife(store);
+    void life.send(message(batch));
+    await life.decide('{"a":1}');
+    await settle();
+    expect(life.begun).toEqual(['{"a":1}', ' {"poison":2}']);
+  }
+  const last = aLife(store);
+  const verdict = last.send(message(batch));
+  await last.decide('{"a":1}');
+  await last.decide('{"b":3}');
+  expect(await verdict).toBe('ack');
+  expect(await allDead(store)).toMatchObject([{ reason: 'crash-loop', body: Buffer.from(' {"poison":2}') }]);
+  expect(await store.readAttempts([batch, '{"a":1}', ' {"poison":2}', '{"b":3}'].map(keyOf))).toEqual([
+    0, 0, 0, 0,
   ]);
 });
 
