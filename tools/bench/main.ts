@@ -1,0 +1,43 @@
+/** `npm run bench`: measures this project against what it is compared with, side by side, and writes docs/performance.md. */
+import { compileVariants } from './compile.ts';
+import { writeDocument } from './document.ts';
+import { type Experiment, type Section } from './experiment.ts';
+import { acceptBatch, acceptSingle, limiter } from './experiments/accept.ts';
+import { describeMachine } from './machine.ts';
+import { readOptions } from './options.ts';
+import { renderSection } from './render.ts';
+import { openBench } from './stack.ts';
+import { createProgress } from '../chaos/progress.ts';
+
+const experiments: readonly Experiment[] = [acceptSingle, acceptBatch, limiter];
+
+async function main(): Promise<void> {
+  const options = readOptions(experiments.map(({ name }) => name));
+  const { only, quick } = options;
+  const chosen = experiments.filter(({ name, isQuick }) =>
+    only.length > 0 ? only.includes(name) : isQuick || !quick,
+  );
+  compileVariants();
+  const bench = await openBench(options);
+  try {
+    const machine = await describeMachine(bench.rabbitmq, bench.client);
+    console.log(machine.join('\n'));
+    const progress = createProgress(chosen.length);
+    for (const experiment of chosen) {
+      const startedAt = new Date();
+      const section: Section = await experiment.run(bench, progress.begin(experiment.name));
+      const held = section.bars.filter(({ holds }) => holds).length;
+      progress.end(section.bars.length > 0 ? `${held} of ${section.bars.length} bars hold` : 'shown');
+      const text = renderSection(experiment, section, options, startedAt);
+      console.log(`\n${text}\n`);
+      if (options.write) await writeDocument(experiments, experiment.name, text, machine);
+    }
+  } finally {
+    await bench.stop();
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+});
