@@ -3,13 +3,25 @@ import { compileVariants } from './compile.ts';
 import { writeDocument } from './document.ts';
 import { type Experiment, type Section } from './experiment.ts';
 import { acceptBatch, acceptSingle, limiter } from './experiments/accept.ts';
+import { drainPacked, drainSingle } from './experiments/drain.ts';
+import { latency } from './experiments/latency.ts';
+import { acceptWhileDraining, sustained } from './experiments/sustained.ts';
 import { describeMachine } from './machine.ts';
 import { readOptions } from './options.ts';
 import { renderSection } from './render.ts';
 import { openBench } from './stack.ts';
 import { createProgress } from '../chaos/progress.ts';
 
-const experiments: readonly Experiment[] = [acceptSingle, acceptBatch, limiter];
+const experiments: readonly Experiment[] = [
+  acceptSingle,
+  acceptBatch,
+  drainSingle,
+  drainPacked,
+  sustained,
+  latency,
+  acceptWhileDraining,
+  limiter,
+];
 
 async function main(): Promise<void> {
   const options = readOptions(experiments.map(({ name }) => name));

@@ -21,6 +21,8 @@ export interface LoadOptions {
 export interface LoadResult {
   /** Good answers within the time. */
   requests: number;
+  /** All good answers. */
+  accepted: number;
   seconds: number;
   /** What else there was, by status or error. */
   unexpected: Record<string, number>;
@@ -56,6 +58,7 @@ class Load {
   #sent = 0;
   #pending = 0;
   #requests = 0;
+  #accepted = 0;
   #begun = 0;
   #end = Infinity;
 
@@ -84,6 +87,7 @@ class Load {
     for (const { socket } of all) socket.removeAllListeners('close').destroy();
     return {
       requests: this.#requests,
+      accepted: this.#accepted,
       seconds,
       unexpected: this.#unexpected,
       p50Ms: this.#percentile(0.5),
@@ -141,7 +145,10 @@ class Load {
     const now = performance.now();
     const status = (received[9]! - 48) * 100 + (received[10]! - 48) * 10 + (received[11]! - 48);
     if (status !== this.#good) this.#note(String(status));
-    else if (now <= this.#end) this.#requests += 1;
+    else {
+      this.#accepted += 1;
+      if (now <= this.#end) this.#requests += 1;
+    }
     const bucket = Math.floor((now - connection.since) / BUCKET_MS);
     this.#buckets[Math.min(bucket, BUCKETS - 1)]! += 1;
     connection.since = NaN;

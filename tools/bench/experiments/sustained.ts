@@ -1,0 +1,130 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Experiment, interleave, type Section } from '../experiment.ts';
+import { publishBacklog } from './drain.ts';
+import { runLoad } from '../load.ts';
+import { type Figures, type Results, table } from '../results.ts';
+import { apis, type Bench, sampleCpu, settled, workers } from '../stack.ts';
+
+const CATCH_UP_MAX_MS = 5000;
+
+/** Loads API and worker together; what they have not stored in the end is counted, and the time until they have. */
+export async function sustain(
+  bench: Bench,
+  variant: 'ours' | 'seed-shaped',
+  name: string,
+  results: Results,
+): Promise<Figures> {
+  const seconds = bench.options.quick ? 4 : 20;
+  const space = bench.openSpace();
+  try {
+    const worker = await space.startWorker(workers[variant]);
+    const api = await space.startApi(apis[variant]);
+    const load = { ports: [api.port], connections: 64, events: 1 };
+    const warm = await runLoad({ ...load, seconds: 2 });
+    await space.purge();
+    const before = await settled(space.stored);
+    const used = sampleCpu(bench, { api, worker });
+    const { unexpected, accepted, requests, p99Ms } = await runLoad({ ...load, seconds });
+    const stored = (await space.stored()) - before;
+    const depth = await space.depth();
+    const figures = { acceptedRate: requests / seconds, storedRate: stored / seconds, depth, p99Ms };
+    const cpu = used(stored);
+    results.note(name, warm.unexpected);
+    results.note(name, unexpected);
+    return { ...figures, behind: accepted - stored, catchUpS: await catchUp(), ...cpu };
+
+    async function catchUp(): Promise<number> {
+      for (const begun = performance.now(); performance.now() - begun < CATCH_UP_MAX_MS; await delay(20)) {
+        if ((await space.stored()) - before >= accepted) return (performance.now() - begun) / 1000;
+      }
+      return NaN;
+    }
+  } finally {
+    await space.close();
+  }
+}
+
+export const sustainedColumns = {
+  'accepted/s': 'acceptedRate',
+  'stored/s': 'storedRate',
+  'behind at the end': 'behind',
+  's until all is stored': 'catchUpS',
+  'accept p99 ms': 'p99Ms',
+  'API µs/stored': 'apiUs',
+  'worker µs/stored': 'workerUs',
+  'broker µs/stored': 'brokerUs',
+  'store µs/stored': 'storeUs',
+  'Redis µs/stored': 'redisUs',
+  'API RSS MB': 'apiRssMb',
+  'worker RSS MB': 'workerRssMb',
+};
+
+export const sustained: Experiment = {
+  name: 'sustained',
+  title: 'Accepting and storing at once',
+  isQuick: true,
+  async run(bench, progress): Promise<Section> {
+    const { quick, rounds } = bench.options;
+    const results = await interleave(rounds, ['ours', 'seed-shaped'], progress, (variant, found) =>
+      sustain(bench, variant as 'ours' | 'seed-shaped', variant, found),
+    );
+    return {
+      how: `API and worker together, 64 connections, single events, for ${quick ? 4 : 20} s, after 2 s of the same load and a purge of the queue. Behind are the events that were accepted and not stored when the load ended; after ${CATCH_UP_MAX_MS / 1000} s nobody waits for them any longer.`,
+      tables: [table(results, sustainedColumns)],
+      bars: [
+        results.bar(
+          'stored/s, ours over seed-shaped',
+          results.ratio('storedRate', 'ours', 'seed-shaped'),
+          '>= 12',
+        ),
+        results.bar('s until all is stored, ours', results.summary('ours', 'catchUpS'), '<= 1'),
+      ],
+      faults: results.faults,
+    };
+  },
+};
+
+export const acceptWhileDraining: Experiment = {
+  name: 'accept-while-draining',
+  title: 'Accepting while the worker drains a backlog',
+  isQuick: false,
+  async run(bench, progress): Promise<Section> {
+    const { quick, rounds } = bench.options;
+    const [seconds, rate, backlog] = [quick ? 2 : 5, 2000, quick ? 100_000 : 400_000];
+    const variants = ['without a backlog', 'while draining'];
+    const results = await interleave(rounds, variants, progress, async (name, found) => {
+      const space = bench.openSpace();
+      try {
+        const isDraining = name === 'while draining';
+        const drain = { kind: workers.ours, events: isDraining ? backlog : 0, eventsPerMessage: 1 };
+        await publishBacklog(bench, space, drain);
+        const api = await space.startApi(apis.ours);
+        const load = { ports: [api.port], connections: 64, events: 1, rate };
+        await runLoad({ ...load, seconds: 2 });
+        await space.startWorker(workers.ours);
+        if (!isDraining) await delay(1000);
+        const { unexpected, requests, p50Ms, p99Ms } = await runLoad({ ...load, seconds });
+        found.note(name, unexpected);
+        const depth = await space.depth();
+        if (isDraining && depth === 0) found.faults.push('the backlog was drained before the load ended');
+        return { acceptedRate: requests / seconds, p50Ms, p99Ms, depth };
+      } finally {
+        await space.close();
+      }
+    });
+    const ratio = results.ratio('p99Ms', 'while draining', 'without a backlog');
+    return {
+      how: `Ours, ${rate} single events a second over 64 connections for ${seconds} s, with a worker that has nothing else to do or a backlog of ${backlog} events.`,
+      tables: [
+        table(results, {
+          'accepted/s': 'acceptedRate',
+          'p50 ms': 'p50Ms',
+          'p99 ms': 'p99Ms',
+          'waiting at the end': 'depth',
+        }),
+      ],
+      bars: [results.bar('accept p99, while draining over without', ratio, '<= 3')],
+      faults: results.faults,
+    };
+  },
+};
