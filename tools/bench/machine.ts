@@ -10,20 +10,44 @@ import { type Rabbitmq } from '../services/rabbitmq.ts';
 /** Of /proc, in every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
+/** User and system time of a process in ticks, and that of children that have ended and been waited for. */
+function ticksOf(pid: number): { own: number; ended: number } {
+  try {
+    const [, text = ''] = /\) (.*)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+    const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = text.split(' ').slice(11, 15).map(Number);
+    return { own: user + system, ended: endedUser + endedSystem };
+  } catch {
+    // It has ended meanwhile.
+    return { own: 0, ended: 0 };
+  }
+}
+
+const family = (pid: number) => [pid, ...descendants(pid).map((child) => child.pid)];
+
 /** CPU time in seconds that a process and what it has started have used so far; NaN where the system does not tell. */
 export function cpuSeconds(pid: number): number {
   if (process.platform !== 'linux') return NaN;
-  const ticks = [pid, ...descendants(pid).map((child) => child.pid)].map((one) => {
-    try {
-      const [, text = ''] = /\) (.*)/.exec(readFileSync(`/proc/${one}/stat`, 'utf8')) ?? [];
-      const fields = text.split(' ');
-      return Number(fields[11]) + Number(fields[12]);
-    } catch {
-      // It has ended meanwhile.
-      return 0;
-    }
-  });
-  return ticks.reduce((sum, one) => sum + one, 0) / TICKS_PER_SECOND;
+  return family(pid).reduce((sum, one) => sum + ticksOf(one).own, 0) / TICKS_PER_SECOND;
+}
+
+/**
+ * From now until the function that it returns is called, the share of the machine's CPU time that processes used which
+ * are not of this bench: with much of it, figures are not worth much.
+ */
+export function watchOthers(): () => number {
+  if (process.platform !== 'linux') return () => NaN;
+  const read = () => {
+    const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, softIrq = 0] =
+      /^cpu +(.*)/.exec(readFileSync('/proc/stat', 'utf8'))?.[1]?.split(' ').map(Number) ?? [];
+    const busy = user + nice + system + irq + softIrq;
+    const ours = family(process.pid).reduce((sum, one) => sum + ticksOf(one).own + ticksOf(one).ended, 0);
+    return { all: busy + idle + wait, others: busy - ours };
+  };
+  const before = read();
+  return () => {
+    const now = read();
+    return Math.max(0, now.others - before.others) / (now.all - before.all);
+  };
 }
 
 /** The most memory that a process has ever held, in MB. */

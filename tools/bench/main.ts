@@ -4,9 +4,14 @@ import { writeDocument } from './document.ts';
 import { type Experiment, type Section } from './experiment.ts';
 import { acceptBatch, acceptSingle, limiter } from './experiments/accept.ts';
 import { drainPacked, drainSingle } from './experiments/drain.ts';
+import { gains, ladder } from './experiments/gains.ts';
+import { growth } from './experiments/growth.ts';
 import { latency } from './experiments/latency.ts';
+import { local } from './experiments/local.ts';
+import { memory } from './experiments/memory.ts';
+import { scale } from './experiments/scale.ts';
 import { acceptWhileDraining, sustained } from './experiments/sustained.ts';
-import { describeMachine } from './machine.ts';
+import { describeMachine, watchOthers } from './machine.ts';
 import { readOptions } from './options.ts';
 import { renderSection } from './render.ts';
 import { openBench } from './stack.ts';
@@ -21,6 +26,12 @@ const experiments: readonly Experiment[] = [
   latency,
   acceptWhileDraining,
   limiter,
+  scale,
+  local,
+  memory,
+  growth,
+  ladder,
+  gains,
 ];
 
 async function main(): Promise<void> {
@@ -37,10 +48,11 @@ async function main(): Promise<void> {
     const progress = createProgress(chosen.length);
     for (const experiment of chosen) {
       const startedAt = new Date();
+      const others = watchOthers();
       const section: Section = await experiment.run(bench, progress.begin(experiment.name));
       const held = section.bars.filter(({ holds }) => holds).length;
       progress.end(section.bars.length > 0 ? `${held} of ${section.bars.length} bars hold` : 'shown');
-      const text = renderSection(experiment, section, options, startedAt);
+      const text = renderSection(experiment, section, options, startedAt, others());
       console.log(`\n${text}\n`);
       if (options.write) await writeDocument(experiments, experiment.name, text, machine);
     }

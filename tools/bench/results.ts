@@ -75,6 +75,7 @@ export function formatNumber(value: number): string {
 
 export function formatSummary({ median, min, max }: Summary): string {
   if (Number.isNaN(median)) return '-';
+  if (min === max) return formatNumber(median);
   return `${formatNumber(median)} (${formatNumber(min)}–${formatNumber(max)})`;
 }
 

@@ -3,12 +3,14 @@ import { runLoad } from '../load.ts';
 import { type Results, table } from '../results.ts';
 import { apis, type Bench, type Kind, type Program, sampleCpu, settled, type Space } from '../stack.ts';
 
-interface Case {
+export interface Case {
   kind: Kind;
   /** Events a request. */
   events: number;
   connections: number;
   processes?: number;
+  /** False for a server that publishes nothing. */
+  hasQueue?: boolean;
 }
 
 const single = (kind: Kind): Case => ({ kind, events: 1, connections: 64 });
@@ -31,7 +33,7 @@ export async function compareAccept(
       while (programs.length < processes) programs.push(await space.startApi(kind));
     }
     const results = await interleave(rounds, Object.keys(cases), progress, async (name, found) => {
-      const { events, connections } = cases[name]!;
+      const { events, connections, hasQueue = true } = cases[name]!;
       const { space, programs } = started.get(name)!;
       const used = sampleCpu(
         bench,
@@ -39,7 +41,7 @@ export async function compareAccept(
       );
       const load = await runLoad({ ports: programs.map(({ port }) => port), connections, seconds, events });
       found.note(name, load.unexpected);
-      await settled(space.depth);
+      if (hasQueue) await settled(space.depth);
       const accepted = load.requests * events;
       const figures = {
         rate: accepted / load.seconds,
@@ -47,7 +49,7 @@ export async function compareAccept(
         p99Ms: load.p99Ms,
         ...used(accepted),
       };
-      await space.purge();
+      if (hasQueue) await space.purge();
       return figures;
     });
     return { results, seconds };
@@ -63,7 +65,7 @@ export const acceptColumns = {
   'API µs/event': 'apiUs',
   'broker µs/event': 'brokerUs',
   'Redis µs/event': 'redisUs',
-  'API RSS MB': 'apiRssMb',
+  'API RSS max MB': 'apiRssMb',
 };
 
 export const acceptSingle: Experiment = {

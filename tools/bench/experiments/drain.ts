@@ -83,7 +83,7 @@ export const drainColumns = {
   'worker µs/event': 'workerUs',
   'broker µs/event': 'brokerUs',
   'store µs/event': 'storeUs',
-  'worker RSS MB': 'workerRssMb',
+  'worker RSS max MB': 'workerRssMb',
 };
 
 const HOW =

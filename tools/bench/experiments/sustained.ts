@@ -55,8 +55,8 @@ export const sustainedColumns = {
   'broker µs/stored': 'brokerUs',
   'store µs/stored': 'storeUs',
   'Redis µs/stored': 'redisUs',
-  'API RSS MB': 'apiRssMb',
-  'worker RSS MB': 'workerRssMb',
+  'API RSS max MB': 'apiRssMb',
+  'worker RSS max MB': 'workerRssMb',
 };
 
 export const sustained: Experiment = {
