@@ -15,7 +15,8 @@ variants ran one after the other on the same servers.
 - _ours_ is this project as it is shipped: the built API and worker with their defaults, helmet, an exact limit in Redis,
   validation, and a 202 only after the broker's confirm.
 - _seed-shaped_ is the usual way to build such a pipeline: Express as it comes, Joi, \`sendToQueue\` without confirms; a worker
-  with prefetch 1 and \`new Model().save()\` into a collection that has no index but that of \`_id\`. _careful_ adds helmet, a limit in Redis
+  with prefetch 1 and \`new Model().save()\` into a collection that has no index but
+  that of \`_id\`, where ours has three more and waits for the journal. _careful_ adds helmet, a limit in Redis
   and one awaited confirm a request.
 - _bare_ is the ceiling: node:http or amqplib and the native driver alone, with the same promise to the client, and nothing
   else.

@@ -19,15 +19,20 @@ export interface Experiment {
   run(bench: Bench, progress: (text: string) => void): Promise<Section>;
 }
 
-/** Runs the variants one after the other, again and again, and forgets the first round, in which everything warms up. */
+export interface Rounds {
+  rounds: number;
+  warmUp: boolean;
+}
+
+/** Runs the variants one after the other, again and again, and forgets a first round, in which everything warms up. */
 export async function interleave(
-  rounds: number,
+  { rounds, warmUp }: Rounds,
   variants: readonly string[],
   progress: (text: string) => void,
   run: (variant: string, results: Results) => Promise<Figures>,
 ): Promise<Results> {
   let results = new Results();
-  for (let round = 0; round <= rounds; round += 1) {
+  for (let round = warmUp ? 0 : 1; round <= rounds; round += 1) {
     const { faults } = results;
     if (round === 1) results = new Results();
     // A fault of the warm-up is one too.

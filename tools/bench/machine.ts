@@ -32,14 +32,14 @@ export function cpuSeconds(pid: number): number {
 
 /**
  * From now until the function that it returns is called, the share of the machine's CPU time that processes used which
- * are not of this bench: with much of it, figures are not worth much.
+ * are not of this bench, or that a hypervisor gave to others: with much of it, figures are not worth much.
  */
 export function watchOthers(): () => number {
   if (process.platform !== 'linux') return () => NaN;
   const read = () => {
-    const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, softIrq = 0] =
+    const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, softIrq = 0, stolen = 0] =
       /^cpu +(.*)/.exec(readFileSync('/proc/stat', 'utf8'))?.[1]?.split(' ').map(Number) ?? [];
-    const busy = user + nice + system + irq + softIrq;
+    const busy = user + nice + system + irq + softIrq + stolen;
     const ours = family(process.pid).reduce((sum, one) => sum + ticksOf(one).own + ticksOf(one).ended, 0);
     return { all: busy + idle + wait, others: busy - ours };
   };

@@ -1,7 +1,11 @@
-/** `npm run bench`: measures this project against what it is compared with, side by side, and writes docs/performance.md. */
+/**
+ * `npm run bench`: measures this project against what it is compared with, side by side, and writes docs/performance.md.
+ * All of it takes about two hours of a machine that does nothing else. `--only` runs some experiments, and leaves the
+ * other sections of the document as they are; `--quick` takes two minutes and shows where one stands.
+ */
 import { compileVariants } from './compile.ts';
 import { writeDocument } from './document.ts';
-import { type Experiment, type Section } from './experiment.ts';
+import { type Experiment } from './experiment.ts';
 import { acceptBatch, acceptSingle, limiter } from './experiments/accept.ts';
 import { drainPacked, drainSingle } from './experiments/drain.ts';
 import { gains, ladder } from './experiments/gains.ts';
@@ -49,12 +53,18 @@ async function main(): Promise<void> {
     for (const experiment of chosen) {
       const startedAt = new Date();
       const others = watchOthers();
-      const section: Section = await experiment.run(bench, progress.begin(experiment.name));
-      const held = section.bars.filter(({ holds }) => holds).length;
-      progress.end(section.bars.length > 0 ? `${held} of ${section.bars.length} bars hold` : 'shown');
-      const text = renderSection(experiment, section, options, startedAt, others());
-      console.log(`\n${text}\n`);
-      if (options.write) await writeDocument(experiments, experiment.name, text, machine);
+      try {
+        const section = await experiment.run(bench, progress.begin(experiment.name));
+        const held = section.bars.filter(({ holds }) => holds).length;
+        progress.end(section.bars.length > 0 ? `${held} of ${section.bars.length} bars hold` : 'shown');
+        const text = renderSection(experiment, section, options, startedAt, others());
+        console.log(`\n${text}\n`);
+        if (options.write) await writeDocument(experiments, experiment.name, text, machine);
+      } catch (error) {
+        // The others are still worth having.
+        progress.end(`failed: ${error instanceof Error ? error.message : String(error)}`);
+        process.exitCode = 1;
+      }
     }
   } finally {
     await bench.stop();

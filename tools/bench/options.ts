@@ -1,20 +1,24 @@
 import { parseArgs } from 'node:util';
 
 export interface Options {
+  /** Short runs with fewer events, of what has bars that matter most; the document is written only when asked for. */
   quick: boolean;
   /** Names of experiments. */
   only: string[];
   write: boolean;
   rounds: number;
+  /** Before the rounds of runs that start all their programs anew; those that keep them always have one. */
+  warmUp: boolean;
   /** Length of the memory experiment. */
   minutes: number;
 }
 
-export const usage = `npm run bench -- [--quick] [--only NAME,...] [--write] [--rounds N] [--minutes N]`;
+export const usage = `npm run bench -- [--quick] [--only NAME,...] [--write | --no-write] [--rounds N] [--minutes N]`;
 
 export function readOptions(names: readonly string[], args = process.argv.slice(2)): Options {
   const { values } = parseArgs({
     args,
+    allowNegative: true,
     options: {
       quick: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
@@ -30,5 +34,5 @@ export function readOptions(names: readonly string[], args = process.argv.slice(
   const minutes = Number(values.minutes ?? (quick ? 0.5 : 10));
   if (unknown.length > 0) throw new Error(`${unknown.join(', ')}: none of ${names.join(', ')}\n${usage}`);
   if (!(Number.isInteger(rounds) && rounds > 0 && minutes > 0)) throw new Error(usage);
-  return { quick, only, write, rounds, minutes };
+  return { quick, only, write, rounds, warmUp: !quick, minutes };
 }

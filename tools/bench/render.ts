@@ -6,13 +6,13 @@ import { barTable } from './results.ts';
 export function renderSection(
   { title }: Experiment,
   { how, tables, bars, notes = [], faults }: Section,
-  { rounds, quick }: Options,
+  { rounds, warmUp, quick }: Options,
   startedAt: Date,
   others: number,
 ): string {
   const minutes = (Date.now() - startedAt.getTime()) / 60_000;
   const when = `${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-  const run = `Run ${when}, ${rounds} rounds after a warm-up${quick ? ', --quick' : ''}, ${minutes.toFixed(1)} min in all; programs that are no part of it used ${(others * 100).toFixed(0)} % of the machine's CPU time meanwhile.`;
+  const run = `Run ${when}, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}${warmUp ? ' after a warm-up' : ''}${quick ? ', --quick' : ''}, ${minutes.toFixed(1)} min in all; programs that are no part of it used ${(others * 100).toFixed(0)} % of the machine's CPU time meanwhile.`;
   const failed = faults.length === 0 ? 'Every request and every event had a good end.' : 'What failed:';
   return [
     `## ${title}`,

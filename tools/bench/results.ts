@@ -69,6 +69,7 @@ export class Results {
 /** 12,345 or 12.3 or 0.123, whichever shows three digits or more. */
 export function formatNumber(value: number): string {
   if (Number.isNaN(value)) return '-';
+  if (value === Infinity) return '∞';
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { MongoClient } from 'mongodb';
 import { uuidv7 } from 'uuidv7';
+import { answerParent } from '../load/answer.ts';
 import { aDocument, anActivity, anEvent } from '../load/events.ts';
 
 export interface InsertOptions {
@@ -58,12 +59,4 @@ async function insert({
   return { rate: documents / (milliseconds / 1000), workerUs: cpuUs / documents };
 }
 
-process.once('message', (options: InsertOptions) => {
-  insert(options).then(
-    (result) => process.send?.(result, () => process.exit(0)),
-    (error: unknown) => {
-      console.error(error);
-      process.exit(1);
-    },
-  );
-});
+answerParent(insert);

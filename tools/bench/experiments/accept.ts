@@ -23,7 +23,7 @@ export async function compareAccept(
   progress: (text: string) => void,
 ): Promise<{ results: Results; seconds: number }> {
   const { quick, rounds } = bench.options;
-  const seconds = quick ? 1.5 : 5;
+  const seconds = quick ? 1 : 5;
   const started = new Map<string, { space: Space; programs: Program[] }>();
   try {
     for (const [name, { kind, processes = 1 }] of Object.entries(cases)) {
@@ -32,26 +32,31 @@ export async function compareAccept(
       started.set(name, { space, programs });
       while (programs.length < processes) programs.push(await space.startApi(kind));
     }
-    const results = await interleave(rounds, Object.keys(cases), progress, async (name, found) => {
-      const { events, connections, hasQueue = true } = cases[name]!;
-      const { space, programs } = started.get(name)!;
-      const used = sampleCpu(
-        bench,
-        Object.fromEntries(programs.map((one, index) => [`api${index || ''}`, one])),
-      );
-      const load = await runLoad({ ports: programs.map(({ port }) => port), connections, seconds, events });
-      found.note(name, load.unexpected);
-      if (hasQueue) await settled(space.depth);
-      const accepted = load.requests * events;
-      const figures = {
-        rate: accepted / load.seconds,
-        p50Ms: load.p50Ms,
-        p99Ms: load.p99Ms,
-        ...used(accepted),
-      };
-      if (hasQueue) await space.purge();
-      return figures;
-    });
+    const results = await interleave(
+      { rounds, warmUp: true },
+      Object.keys(cases),
+      progress,
+      async (name, found) => {
+        const { events, connections, hasQueue = true } = cases[name]!;
+        const { space, programs } = started.get(name)!;
+        const used = sampleCpu(
+          bench,
+          Object.fromEntries(programs.map((one, index) => [`api${index || ''}`, one])),
+        );
+        const load = await runLoad({ ports: programs.map(({ port }) => port), connections, seconds, events });
+        found.note(name, load.unexpected);
+        if (hasQueue) await settled(space.depth);
+        const accepted = load.requests * events;
+        const figures = {
+          rate: accepted / load.seconds,
+          p50Ms: load.p50Ms,
+          p99Ms: load.p99Ms,
+          ...used(accepted),
+        };
+        if (hasQueue) await space.purge();
+        return figures;
+      },
+    );
     return { results, seconds };
   } finally {
     for (const { space } of started.values()) await space.close();

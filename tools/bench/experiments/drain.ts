@@ -73,9 +73,7 @@ export function compareDrains(
   drains: Record<string, Drain>,
   progress: (text: string) => void,
 ): Promise<Results> {
-  return interleave(bench.options.rounds, Object.keys(drains), progress, (name) =>
-    drainFresh(bench, drains[name]!),
-  );
+  return interleave(bench.options, Object.keys(drains), progress, (name) => drainFresh(bench, drains[name]!));
 }
 
 export const drainColumns = {
@@ -139,7 +137,7 @@ export const drainPacked: Experiment = {
     };
     if (!bench.options.quick) drains['ours, quorum queue'] = packed(workers['ours, quorum queue']);
     const names = [...Object.keys(drains), 'insertMany alone'];
-    const results = await interleave(bench.options.rounds, names, progress, async (name) => {
+    const results = await interleave(bench.options, names, progress, async (name) => {
       const drain = drains[name];
       if (drain) return drainFresh(bench, drain);
       const space = bench.openSpace();

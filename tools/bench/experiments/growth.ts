@@ -65,7 +65,7 @@ async function compareSizes(bench: Bench, sizes: Sizes, progress: (text: string)
   const names = [`${sizes.small} documents`, `${sizes.large} documents`] as const;
   const large = await filled(bench, sizes.large, progress);
   try {
-    const results = await interleave(bench.options.rounds, names, progress, async (name, found) => {
+    const results = await interleave(bench.options, names, progress, async (name, found) => {
       const isLarge = name === names[1];
       const space = isLarge ? large : await filled(bench, sizes.small, progress);
       try {
@@ -114,7 +114,7 @@ async function compareIndexes(
     ['only that of _id', all],
     ['all indexes, UUIDv4 ids', []],
   ]);
-  return interleave(bench.options.rounds, [...dropped.keys()], progress, async (name) => {
+  return interleave(bench.options, [...dropped.keys()], progress, async (name) => {
     const space = bench.openSpace();
     await prepareStore(space);
     for (const index of dropped.get(name) ?? []) await activitiesOf(bench, space).dropIndex(index);

@@ -11,8 +11,8 @@ export const latency: Experiment = {
   title: 'From the request to the stored document',
   isQuick: true,
   async run(bench, progress): Promise<Section> {
-    const { quick, rounds } = bench.options;
-    const seconds = quick ? 4 : 10;
+    const { quick } = bench.options;
+    const seconds = quick ? 3 : 10;
     const runs = [
       { variant: 'ours', rate: 500 },
       { variant: 'seed-shaped', rate: 500 },
@@ -23,7 +23,7 @@ export const latency: Experiment = {
     const byName = new Map(
       runs.filter(({ rate }) => rate === 500 || !quick).map((run) => [`${run.variant}, ${run.rate}/s`, run]),
     );
-    const results = await interleave(rounds, [...byName.keys()], progress, async (name, found) => {
+    const results = await interleave(bench.options, [...byName.keys()], progress, async (name, found) => {
       const { variant, rate } = byName.get(name)!;
       const space = bench.openSpace();
       try {

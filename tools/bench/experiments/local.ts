@@ -1,17 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
 import { type Experiment, interleave, type Section } from '../experiment.ts';
-import { runLoad } from '../load.ts';
 import { type Figures, type Results, table } from '../results.ts';
-import { settled } from '../stack.ts';
+import { type Bench } from '../stack.ts';
 import { descendants, run } from '../../programs.ts';
 import { freePort } from '../../services/free-port.ts';
 import { temporaryFolder } from '../../services/service.ts';
-import { sustain } from './sustained.ts';
+import { CATCH_UP_MAX_S, sustain, sustainSeconds, sustainSpace, WARM_UP_S } from './sustained.ts';
 
 /** What `npm start` runs, with an engine and a data folder of its own, under the load that `sustained` makes. */
-async function sustainLocal(quick: boolean, results: Results): Promise<Figures> {
-  const seconds = quick ? 4 : 20;
+async function sustainLocal(bench: Bench, results: Results): Promise<Figures> {
   const settings = {
     DATA_FOLDER: await temporaryFolder('bench'),
     API_PORT: String(await freePort()),
@@ -27,18 +24,11 @@ async function sustainLocal(quick: boolean, results: Results): Promise<Figures> 
     const [, port = ''] = /--port (\d+)/.exec(engine?.command ?? '') ?? [];
     const client = await MongoClient.connect(`mongodb://127.0.0.1:${port}/activity_db`);
     const stored = () => client.db().collection('activities').estimatedDocumentCount();
-    const load = { ports: [Number(settings.API_PORT)], connections: 64, events: 1 };
-    await runLoad({ ...load, seconds: 2 });
-    const before = await settled(stored);
-    const { unexpected, accepted, requests, p99Ms } = await runLoad({ ...load, seconds });
-    const count = (await stored()) - before;
-    results.note('npm start', unexpected);
-    const behind = accepted - count;
-    let catchUpS = 0;
-    for (; catchUpS < 5 && (await stored()) - before < accepted; catchUpS += 0.02) await delay(20);
-    await client.close();
-    const figures = { acceptedRate: requests / seconds, storedRate: count / seconds, behind, p99Ms };
-    return { ...figures, catchUpS: catchUpS < 5 ? catchUpS : NaN };
+    try {
+      return await sustain(bench, { port: Number(settings.API_PORT), stored }, 'npm start', results);
+    } finally {
+      await client.close();
+    }
   } finally {
     await program.stop();
   }
@@ -49,14 +39,13 @@ export const local: Experiment = {
   title: 'Local mode (`npm start`)',
   isQuick: false,
   async run(bench, progress): Promise<Section> {
-    const { quick, rounds } = bench.options;
     const variants = ['npm start', 'seed-shaped'];
-    const results = await interleave(rounds, variants, progress, (variant, found) =>
-      variant === 'npm start' ? sustainLocal(quick, found) : sustain(bench, 'seed-shaped', variant, found),
+    const results = await interleave(bench.options, variants, progress, (variant, found) =>
+      variant === 'npm start' ? sustainLocal(bench, found) : sustainSpace(bench, 'seed-shaped', found),
     );
     const ratio = (figure: string) => results.ratio(figure, 'npm start', 'seed-shaped');
     return {
-      how: `\`npm start\` with nothing else: queue and store are on an embedded MongoDB engine, and requests are counted in the API itself. Next to it what is seed-shaped, on RabbitMQ. 64 connections, single events, for ${quick ? 4 : 20} s after 2 s of the same load.`,
+      how: `\`npm start\` with nothing else: queue and store are on an embedded MongoDB engine, and requests are counted in the API itself. Next to it what is seed-shaped, on RabbitMQ. 64 connections, single events, for ${sustainSeconds(bench)} s after ${WARM_UP_S} s of the same load; ∞ means more than ${CATCH_UP_MAX_S} s.`,
       tables: [
         table(results, {
           'accepted/s': 'acceptedRate',

@@ -1,5 +1,6 @@
 /** The load generator, a process of its own: raw sockets and requests built beforehand, so that it costs little. */
 import net from 'node:net';
+import { answerParent } from './answer.ts';
 import { anActivity } from './events.ts';
 import { watchProbes, type ProbeResult } from './probes.ts';
 
@@ -215,12 +216,4 @@ async function until(holds: () => boolean, timeoutMs: number): Promise<void> {
     await sleep(5);
 }
 
-process.once('message', (options: LoadOptions) => {
-  new Load(options).run().then(
-    (result) => process.send?.(result, () => process.exit(0)),
-    (error: unknown) => {
-      console.error(error);
-      process.exit(1);
-    },
-  );
-});
+answerParent((options: LoadOptions) => new Load(options).run());

@@ -1,6 +1,7 @@
 /** Fills a queue with a backlog, as fast as the broker takes it. */
 import { connect } from 'amqplib';
 import { uuidv7 } from 'uuidv7';
+import { answerParent } from './answer.ts';
 import { anActivity, anEvent } from './events.ts';
 
 export interface Backlog {
@@ -16,7 +17,7 @@ export interface Backlog {
 
 const UNCONFIRMED_MAX = 5000;
 
-async function publish(backlog: Backlog): Promise<void> {
+async function publish(backlog: Backlog): Promise<object> {
   const { rabbitmq, queue, isQuorum, events, eventsPerMessage, isSeedShaped } = backlog;
   const connection = await connect(rabbitmq, { noDelay: true });
   const channel = await connection.createConfirmChannel();
@@ -37,14 +38,7 @@ async function publish(backlog: Backlog): Promise<void> {
   }
   await channel.waitForConfirms();
   await connection.close();
+  return {};
 }
 
-process.once('message', (backlog: Backlog) => {
-  publish(backlog).then(
-    () => process.send?.({}, () => process.exit(0)),
-    (error: unknown) => {
-      console.error(error);
-      process.exit(1);
-    },
-  );
-});
+answerParent(publish);
