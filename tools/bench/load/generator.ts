@@ -84,8 +84,9 @@ class Load {
     await until(() => this.#pending + this.#waiting.length === 0, LAST_ANSWERS_MS);
     const late = this.#pending + this.#waiting.length;
     if (late > 0) this.#note('no answer', late);
-    const probes = this.#probes ? await this.#probes.finish() : null;
+    // Before the probes are waited for: servers close connections on which nothing comes for seconds.
     for (const { socket } of all) socket.removeAllListeners('close').destroy();
+    const probes = this.#probes ? await this.#probes.finish() : null;
     return {
       requests: this.#requests,
       accepted: this.#accepted,
