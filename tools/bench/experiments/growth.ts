@@ -110,8 +110,8 @@ async function compareIndexes(
   await probe.close();
   const dropped = new Map<string, string[]>([
     ['all indexes', []],
-    ...all.map((name): [string, string[]] => [`without ${name}`, [name]]),
-    ['only that of _id', all],
+    ...all.map((name): [string, string[]] => [`without \`${name}\``, [name]]),
+    ['only that of `_id`', all],
     ['all indexes, UUIDv4 ids', []],
   ]);
   return interleave(bench.options, [...dropped.keys()], progress, async (name) => {

@@ -14,7 +14,6 @@ async function sustainLocal(bench: Bench, results: Results): Promise<Figures> {
     API_PORT: String(await freePort()),
     CONSUMER_PORT: String(await freePort()),
     RATE_LIMIT_MAX_REQUESTS: '1000000000',
-    NODE_ENV: 'production',
   };
   const args = ['--import', 'tsx', '--conditions=source', 'local/start.ts'];
   const program = run(process.execPath, args, settings);
