@@ -1,0 +1,48 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { format, resolveConfig } from 'prettier';
+import { root } from '../programs.ts';
+import { type Experiment } from './experiment.ts';
+
+const file = path.join(root, 'docs', 'performance.md');
+
+const INTRODUCTION = `# Performance
+
+This document is written by \`npm run bench\`; see \`tools/bench\`. Figures are medians over the rounds, with the least and the
+greatest in parentheses; they move with the machine. The ratios are what counts: each is taken within a round, in which the
+variants ran one after the other on the same servers.
+
+- _ours_ is this project as it is shipped: the built API and worker with their defaults, helmet, an exact limit in Redis,
+  validation, and a 202 only after the broker's confirm.
+- _seed-shaped_ is the usual way to build such a pipeline: Express as it comes, Joi, \`sendToQueue\` without confirms; a worker
+  with prefetch 1 and \`new Model().save()\` into a collection that has no index but
+  that of \`_id\`, where ours has three more and waits for the journal. _careful_ adds helmet, a limit in Redis
+  and one awaited confirm a request.
+- _bare_ is the ceiling: node:http or amqplib and the native driver alone, with the same promise to the client, and nothing
+  else.
+
+CPU is user and system time of a process and its children.`;
+
+const begin = (name: string) => `<!-- bench: ${name} -->`;
+const end = (name: string) => `<!-- end of bench: ${name} -->`;
+
+/** Puts one section into docs/performance.md; those of other experiments stay as they are. */
+export async function writeDocument(
+  experiments: readonly Experiment[],
+  name: string,
+  text: string,
+  machine: readonly string[],
+): Promise<void> {
+  const earlier = await readFile(file, 'utf8').catch(() => '');
+  const date = `- Latest run: ${new Date().toISOString().slice(0, 10)}`;
+  const sections = experiments.flatMap((experiment) => {
+    const section = experiment.name === name ? text : between(earlier, experiment.name);
+    return section === undefined ? [] : [begin(experiment.name), section, end(experiment.name)];
+  });
+  const written = [INTRODUCTION, [date, ...machine].join('\n'), ...sections].join('\n\n');
+  await writeFile(file, await format(written, { ...(await resolveConfig(file)), parser: 'markdown' }));
+}
+
+function between(text: string, name: string): string | undefined {
+  return text.split(begin(name))[1]?.split(end(name))[0]?.trim();
+}

@@ -1,0 +1,150 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Experiment, interleave, type Section } from '../experiment.ts';
+import { publishBacklog } from './drain.ts';
+import { runLoad } from '../load.ts';
+import { type Figures, type Results, table } from '../results.ts';
+import { apis, type Bench, sampleCpu, settled, workers } from '../stack.ts';
+
+type Variant = 'ours' | 'seed-shaped';
+
+export const WARM_UP_S = 2;
+/** What falls behind is not waited for any longer. */
+export const CATCH_UP_MAX_S = 2;
+
+/** What is loaded: an API, and a store into which its events come. */
+interface Target {
+  port: number;
+  stored: () => Promise<number>;
+  /** Forgets what waits after warming up. */
+  purge?: () => Promise<void>;
+  /** As `sampleCpu` gives it. */
+  sample?: () => (events: number) => Figures;
+}
+
+export const sustainSeconds = ({ options: { quick } }: Bench) => (quick ? 3 : 20);
+
+/** Loads API and worker together; what they have not stored in the end is counted, and the time until they have. */
+export async function sustain(
+  bench: Bench,
+  target: Target,
+  name: string,
+  results: Results,
+): Promise<Figures> {
+  const { port, stored, purge, sample } = target;
+  const seconds = sustainSeconds(bench);
+  const load = { ports: [port], connections: 64, events: 1 };
+  const warm = await runLoad({ ...load, seconds: WARM_UP_S });
+  await purge?.();
+  const before = await settled(stored);
+  const used = sample?.();
+  const { unexpected, accepted, requests, p99Ms } = await runLoad({ ...load, seconds });
+  const count = (await stored()) - before;
+  const cpu = used?.(count);
+  results.note(name, warm.unexpected);
+  results.note(name, unexpected);
+
+  const begun = performance.now();
+  let catchUpS = 0;
+  while ((await stored()) - before < accepted && catchUpS < CATCH_UP_MAX_S) {
+    await delay(20);
+    catchUpS = (performance.now() - begun) / 1000;
+  }
+  const figures = { acceptedRate: requests / seconds, storedRate: count / seconds, behind: accepted - count };
+  return { ...figures, catchUpS: catchUpS < CATCH_UP_MAX_S ? catchUpS : Infinity, p99Ms, ...cpu };
+}
+
+export async function sustainSpace(bench: Bench, variant: Variant, results: Results): Promise<Figures> {
+  const space = bench.openSpace();
+  try {
+    const worker = await space.startWorker(workers[variant]);
+    const api = await space.startApi(apis[variant]);
+    const sample = () => sampleCpu(bench, { api, worker });
+    return await sustain(bench, { ...space, port: api.port, sample }, variant, results);
+  } finally {
+    await space.close();
+  }
+}
+
+export const sustainedColumns = {
+  'accepted/s': 'acceptedRate',
+  'stored/s': 'storedRate',
+  'behind at the end': 'behind',
+  's until all is stored': 'catchUpS',
+  'accept p99 ms': 'p99Ms',
+  'API µs/stored': 'apiUs',
+  'worker µs/stored': 'workerUs',
+  'broker µs/stored': 'brokerUs',
+  'store µs/stored': 'storeUs',
+  'Redis µs/stored': 'redisUs',
+  'API RSS max MB': 'apiRssMb',
+  'worker RSS max MB': 'workerRssMb',
+};
+
+export const sustained: Experiment = {
+  name: 'sustained',
+  title: 'Accepting and storing at once',
+  isQuick: true,
+  async run(bench, progress): Promise<Section> {
+    const results = await interleave(bench.options, ['ours', 'seed-shaped'], progress, (variant, found) =>
+      sustainSpace(bench, variant as Variant, found),
+    );
+    return {
+      how: `API and worker together, 64 connections, single events, for ${sustainSeconds(bench)} s, after ${WARM_UP_S} s of the same load and a purge of the queue. Behind are the events that were accepted and not stored when the load ended; ∞ means more than ${CATCH_UP_MAX_S} s.`,
+      tables: [table(results, sustainedColumns)],
+      bars: [
+        results.bar(
+          'stored/s, ours over seed-shaped',
+          results.ratio('storedRate', 'ours', 'seed-shaped'),
+          '>= 12',
+        ),
+        results.bar('s until all is stored, ours', results.summary('ours', 'catchUpS'), '<= 1'),
+      ],
+      faults: results.faults,
+    };
+  },
+};
+
+export const acceptWhileDraining: Experiment = {
+  name: 'accept-while-draining',
+  title: 'Accepting while the worker drains a backlog',
+  isQuick: false,
+  async run(bench, progress): Promise<Section> {
+    const { quick } = bench.options;
+    const [seconds, rate, backlog] = [quick ? 2 : 5, 2000, quick ? 100_000 : 400_000];
+    const variants = ['without a backlog', 'while draining'];
+    const results = await interleave(bench.options, variants, progress, async (name, found) => {
+      const space = bench.openSpace();
+      try {
+        const isDraining = name === 'while draining';
+        const drain = { kind: workers.ours, events: isDraining ? backlog : 0, eventsPerMessage: 1 };
+        await publishBacklog(bench, space, drain);
+        const api = await space.startApi(apis.ours);
+        const load = { ports: [api.port], connections: 64, events: 1, rate };
+        await runLoad({ ...load, seconds: 2 });
+        await space.startWorker(workers.ours);
+        if (!isDraining) await delay(1000);
+        const { unexpected, requests, p50Ms, p99Ms } = await runLoad({ ...load, seconds });
+        found.note(name, unexpected);
+        const depth = await space.depth();
+        if (isDraining && depth === 0) found.faults.push('the backlog was drained before the load ended');
+        return { acceptedRate: requests / seconds, p50Ms, p99Ms, depth };
+      } finally {
+        await space.close();
+      }
+    });
+    const ratio = results.ratio('p99Ms', 'while draining', 'without a backlog');
+    return {
+      how: `Ours, ${rate} single events a second over 64 connections for ${seconds} s, with a worker that has nothing else to do or a backlog of ${backlog} events.`,
+      tables: [
+        table(results, {
+          'accepted/s': 'acceptedRate',
+          'p50 ms': 'p50Ms',
+          'p99 ms': 'p99Ms',
+          'waiting at the end': 'depth',
+        }),
+      ],
+      bars: [results.bar('accept p99, while draining over without', ratio, '<= 3')],
+      faults: results.faults,
+    };
+  },
+};

@@ -1,0 +1,169 @@
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Channel, connect } from 'amqplib';
+import { MongoClient } from 'mongodb';
+import { cleanEnvironment, root } from '../programs.ts';
+import { type Child, spawnProcess } from '../services/child.ts';
+import { freePort } from '../services/free-port.ts';
+import { type Rabbitmq, startRabbitmq } from '../services/rabbitmq.ts';
+import { startRedis } from '../services/redis.ts';
+import { type Service } from '../services/service.ts';
+import { startMongod } from '../mongod/start.ts';
+import { compiled } from './compile.ts';
+import { cpuSeconds, peakRssMb } from './machine.ts';
+import { type Options } from './options.ts';
+import { type Figures } from './results.ts';
+
+/** How a program is started; ours are those of the build, exactly as shipped. */
+export interface Kind {
+  file: string;
+  /** What differs from the settings that all programs are given. */
+  settings?: Record<string, string>;
+}
+
+const oursApi = path.join(root, 'api/dist/server.js');
+const oursWorker = path.join(root, 'consumer/dist/worker.js');
+const seedApi = path.join(compiled, 'seed-shaped/api.js');
+const bareApi = path.join(compiled, 'bare/api.js');
+
+export const apis = {
+  ours: { file: oursApi },
+  'ours, quorum queue': { file: oursApi, settings: { QUEUE_TYPE: 'quorum' } },
+  'seed-shaped': { file: seedApi },
+  'seed-shaped, careful': { file: seedApi, settings: { CAREFUL: '1' } },
+  'bare, a message each': { file: bareApi, settings: { MESSAGES: 'each' } },
+  'bare, coalesced': { file: bareApi, settings: { MESSAGES: 'shared' } },
+} satisfies Record<string, Kind>;
+
+export const workers = {
+  ours: { file: oursWorker },
+  'ours, quorum queue': { file: oursWorker, settings: { QUEUE_TYPE: 'quorum' } },
+  'seed-shaped': { file: path.join(compiled, 'seed-shaped/worker.js') },
+  bare: { file: path.join(compiled, 'bare/worker.js') },
+} satisfies Record<string, Kind>;
+
+export interface Program {
+  port: number;
+  pid: number;
+  stop(): Promise<void>;
+}
+
+/** A queue and a database of one's own, and the programs that run on them. */
+export interface Space {
+  queue: string;
+  database: string;
+  startApi(kind: Kind): Promise<Program>;
+  startWorker(kind: Kind): Promise<Program>;
+  /** Events stored so far. */
+  stored: () => Promise<number>;
+  /** Messages that wait in the queue. */
+  depth: () => Promise<number>;
+  purge(): Promise<void>;
+  /** Ends the programs and removes queue and database. */
+  close(): Promise<void>;
+}
+
+export interface Bench {
+  options: Options;
+  rabbitmq: Rabbitmq;
+  redis: Service;
+  mongodb: Service;
+  client: MongoClient;
+  channel: Channel;
+  openSpace(): Space;
+  stop(): Promise<void>;
+}
+
+export async function openBench(options: Options): Promise<Bench> {
+  const [rabbitmq, redis, mongodb] = await Promise.all([startRabbitmq(), startRedis(), startMongod()]);
+  const client = new MongoClient(mongodb.url);
+  const connection = await connect(rabbitmq.url);
+  const channel = await connection.createChannel();
+  let spaces = 0;
+  const bench: Bench = {
+    ...{ options, rabbitmq, redis, mongodb, client, channel },
+    openSpace: () => openSpace(bench, `bench_${++spaces}`),
+    async stop() {
+      await Promise.allSettled([client.close(), connection.close()]);
+      await Promise.all([rabbitmq, redis, mongodb].map((service) => service.stop()));
+    },
+  };
+  return bench;
+}
+
+function openSpace({ rabbitmq, redis, mongodb, client, channel }: Bench, name: string): Space {
+  const database = `${mongodb.url}/${name}`;
+  const running: Child[] = [];
+  const start = async ({ file, settings }: Kind, portName: string, asksHealth: boolean): Promise<Program> => {
+    const port = await freePort();
+    const env = {
+      ...cleanEnvironment(),
+      NODE_ENV: 'production',
+      RABBITMQ_URL: rabbitmq.url,
+      REDIS_URL: redis.url,
+      DATABASE_URL: database,
+      QUEUE_NAME: name,
+      // Every request is counted; none is over the limit, although all come from one address.
+      RATE_LIMIT_MAX_REQUESTS: '1000000000',
+      ...settings,
+      [portName]: String(port),
+    };
+    const child = spawnProcess(path.basename(file), process.execPath, [file], env);
+    running.push(child);
+    if (asksHealth) {
+      await child.answers(async () => {
+        const { ok } = await fetch(`http://127.0.0.1:${port}/health/ready`);
+        if (!ok) throw new Error('not ready');
+      });
+    } else await child.printed(/consuming/);
+    return { port, pid: child.pid, stop: () => child.stop() };
+  };
+  return {
+    queue: name,
+    database,
+    startApi: (kind) => start(kind, 'API_PORT', true),
+    startWorker: (kind) => start(kind, 'CONSUMER_PORT', false),
+    stored: () => client.db(name).collection('activities').estimatedDocumentCount(),
+    depth: async () => (await channel.checkQueue(name)).messageCount,
+    purge: async () => void (await channel.purgeQueue(name)),
+    async close() {
+      await Promise.all(running.map((child) => child.stop()));
+      await channel.deleteQueue(name);
+      await client.db(name).dropDatabase();
+    },
+  };
+}
+
+/** Resolves when the number has not changed for a moment, to it; what was sent without confirms takes its time. */
+export async function settled(read: () => Promise<number>): Promise<number> {
+  for (let before = -1; ; await delay(100)) {
+    const now = await read();
+    if (now === before) return now;
+    before = now;
+  }
+}
+
+/**
+ * Takes the CPU time of programs and services from now until the function that it returns is called with the number of
+ * events of that time; it gives microseconds an event as `<name>Us`, and the programs' peak memory as `<name>RssMb`.
+ */
+export function sampleCpu(
+  { rabbitmq, redis, mongodb }: Bench,
+  programs: Record<string, Program>,
+): (events: number) => Figures {
+  const pids: [string, number][] = [
+    ...Object.entries(programs).map(([name, { pid }]): [string, number] => [name, pid]),
+    ['broker', rabbitmq.pid],
+    ['redis', redis.pid],
+    ['store', mongodb.pid],
+  ];
+  const before = pids.map(([, pid]) => cpuSeconds(pid));
+  return (events) => {
+    const used = pids.map(([name, pid], index): [string, number] => {
+      const seconds = cpuSeconds(pid) - (before[index] ?? NaN);
+      return [`${name}Us`, (seconds * 1e6) / events];
+    });
+    const held = Object.entries(programs).map(([name, { pid }]) => [`${name}RssMb`, peakRssMb(pid)]);
+    return Object.fromEntries([...used, ...held]) as Figures;
+  };
+}
