@@ -6,7 +6,7 @@ import { type ApiConfig } from './config.ts';
 import { errorHandler } from './middlewares/error-handler.ts';
 import { notFound } from './middlewares/not-found.ts';
 import { type RateLimitStore, rateLimiter } from './middlewares/rate-limit.ts';
-import { requestId } from './middlewares/request-id.ts';
+import { requestFacts } from './middlewares/request-facts.ts';
 import { securityHeaders } from './middlewares/security-headers.ts';
 import { activityRoutes } from './routes/activities.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
@@ -44,12 +44,12 @@ export function createApp({
   app.disable('x-powered-by');
 
   app.use(securityHeaders());
-  app.use(requestId);
-  app.use('/health', healthRoutes(readiness));
+  app.use(requestFacts);
   app.use(
     '/api/v1/activities',
     activityRoutes(config, ingestion, store, rateLimiter(config, rateLimitStore, logger)),
   );
+  app.use('/health', healthRoutes(readiness));
   app.use('/api/v1/dead-letters', deadLetterRoutes(config, store, deadLetters));
   app.use('/api/v1/pipeline', pipelineRoutes(config.ADMIN_KEY, pipeline));
   app.use('/metrics', metricsRoutes(config.ADMIN_KEY, readiness));

@@ -3,7 +3,6 @@ import { type FieldError } from '@event-tracker/shared/errors';
 import { type Activity, parseActivity } from '@event-tracker/shared/event';
 import { Problem } from '../problems.ts';
 import { type Ingestion, type RequestFacts } from '../services/ingestion.ts';
-import { ipv4Of } from '../services/client-address.ts';
 import { countInvalid } from '../services/metrics.ts';
 
 /** Most events of one batch. */
@@ -105,7 +104,7 @@ function facts(req: Request): RequestFacts {
   return {
     source: 'activities',
     requestId: req.id,
-    ip: req.ip === undefined ? null : ipv4Of(req.ip),
+    ip: req.address || null,
     userAgent: req.get('user-agent')?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,
   };
 }

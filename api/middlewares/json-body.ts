@@ -1,7 +1,8 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
-import express, { type RequestHandler, Router } from 'express';
+import { type Request, type RequestHandler } from 'express';
 import { parseJson } from '@event-tracker/shared/json';
 import { Problem } from '../problems.ts';
+import { readBody } from './read-body.ts';
 
 // Browsers send beacons as text/plain to avoid a preflight, and some clients send JSON with curl's or a form's label.
 const JSON_LABEL =
@@ -10,41 +11,34 @@ const JSON_LABEL =
 const inflaters = { gzip: gunzipSync, deflate: inflateSync, br: brotliDecompressSync };
 
 /** Reads the body as JSON into `req.body`; gzip, deflate and br are inflated, and `bytesMax` counts what comes out. */
-export function jsonBody(bytesMax: number): RequestHandler[] {
-  const readBytes = express.raw({ limit: bytesMax, type: () => true });
-  return [requireJsonLabel, inflated(readBytes, bytesMax), parseBody];
+export function jsonBody(bytesMax: number): RequestHandler {
+  return async (req, _res, next) => {
+    requireJsonLabel(req);
+    const inflate = inflaterOf(req);
+    const bytes = await readBody(req, bytesMax);
+    req.body = parseBody(inflate(bytes, bytesMax));
+    next();
+  };
 }
 
+type Inflate = (bytes: Buffer, bytesMax: number) => Buffer;
+
 /**
- * Inflates only what has been read to its end, and here and now: an inflater may hold 16 MiB, which hundreds of slow or
+ * Inflates what has been read to its end, and here and now: an inflater may hold 16 MiB, which hundreds of slow or
  * hostile clients would otherwise take at once, and each thread for itself. It takes less time than parsing the JSON.
  */
-function inflated(readBytes: RequestHandler, bytesMax: number): RequestHandler {
-  return (req, res, next) => {
-    const encoding = (req.get('content-encoding') || 'identity').toLowerCase();
-    if (encoding === 'identity') {
-      readBytes(req, res, next);
-      return;
+function inflaterOf(req: Request): Inflate {
+  const encoding = (req.headers['content-encoding'] || 'identity').toLowerCase();
+  if (encoding === 'identity') return (bytes) => bytes;
+  if (!Object.hasOwn(inflaters, encoding))
+    throw new Problem('unsupported-media-type', 'Content-Encoding must be gzip, deflate or br.');
+  const inflate = inflaters[encoding as keyof typeof inflaters];
+  return (bytes, bytesMax) => {
+    try {
+      return inflate(bytes, { maxOutputLength: bytesMax });
+    } catch (fault) {
+      throw asProblem(fault as NodeJS.ErrnoException, encoding);
     }
-    if (!Object.hasOwn(inflaters, encoding))
-      throw new Problem('unsupported-media-type', 'Content-Encoding must be gzip, deflate or br.');
-    const inflate = inflaters[encoding as keyof typeof inflaters];
-    // What is read is not to be inflated while it comes in.
-    delete req.headers['content-encoding'];
-    readBytes(req, res, (error?: unknown) => {
-      if (error) {
-        next(error);
-        return;
-      }
-      const bytes = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
-      try {
-        req.body = inflate(bytes, { maxOutputLength: bytesMax });
-      } catch (fault) {
-        next(asProblem(fault as NodeJS.ErrnoException, encoding));
-        return;
-      }
-      next();
-    });
   };
 }
 
@@ -56,33 +50,28 @@ function asProblem({ code, message }: NodeJS.ErrnoException, encoding: string): 
 
 /** The same for a request that may have no body: `req.body` is then undefined. */
 export function optionalJsonBody(bytesMax: number): RequestHandler {
-  const read = Router().use(jsonBody(bytesMax));
+  const read = jsonBody(bytesMax);
   return (req, res, next) => {
-    const hasBody = req.get('transfer-encoding') !== undefined || Number(req.get('content-length') ?? 0) > 0;
-    if (hasBody) read(req, res, next);
-    else next();
+    const { headers } = req;
+    const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+    return hasBody ? read(req, res, next) : next();
   };
 }
 
-const requireJsonLabel: RequestHandler = (req, _res, next) => {
-  const label = req.get('content-type');
-  if (label !== undefined && !JSON_LABEL.test(label)) {
-    throw new Problem(
-      'unsupported-media-type',
-      `Content-Type ${label.slice(0, 100)} is not JSON; send application/json.`,
-    );
-  }
-  next();
-};
+function requireJsonLabel(req: Request): void {
+  const label = req.headers['content-type'];
+  if (label === undefined || label === 'application/json' || JSON_LABEL.test(label)) return;
+  throw new Problem(
+    'unsupported-media-type',
+    `Content-Type ${label.slice(0, 100)} is not JSON; send application/json.`,
+  );
+}
 
-const parseBody: RequestHandler = (req, _res, next) => {
-  const bytes: unknown = req.body;
-  if (!Buffer.isBuffer(bytes) || bytes.length === 0)
-    throw new Problem('invalid-json', 'The body is empty; send a JSON text.');
+function parseBody(bytes: Buffer): unknown {
+  if (bytes.length === 0) throw new Problem('invalid-json', 'The body is empty; send a JSON text.');
   try {
-    req.body = parseJson(bytes);
+    return parseJson(bytes);
   } catch (error) {
     throw new Problem('invalid-json', `The body is not JSON in UTF-8: ${(error as Error).message}`);
   }
-  next();
-};
+}

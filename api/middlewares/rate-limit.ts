@@ -1,11 +1,10 @@
-import { type BlockList, isIPv4, isIPv6 } from 'node:net';
+import { type BlockList, isIPv6 } from 'node:net';
 import { type Request, type RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit, type RateLimitInfo, type Store } from 'express-rate-limit';
 import { type Logger } from '@event-tracker/shared/logger';
 import { type ApiConfig } from '../config.ts';
 import { Problem } from '../problems.ts';
 import { apiCounts } from '../services/metrics.ts';
-import { ipv4Of } from '../services/client-address.ts';
 
 export type RateLimitStore = Store;
 
@@ -19,7 +18,7 @@ export function rateLimiter(config: ApiConfig, store: RateLimitStore, logger: Lo
   const limit = rateLimit({
     windowMs: config.RATE_LIMIT_WINDOW_MS,
     limit: config.RATE_LIMIT_MAX_REQUESTS,
-    keyGenerator: ({ ip = '' }) => limitKey(ip),
+    keyGenerator: ({ address }) => (isIPv6(address) ? ipKeyGenerator(address, IPV6_SUBNET) : address),
     standardHeaders: 'draft-7',
     legacyHeaders: false,
     store,
@@ -29,7 +28,7 @@ export function rateLimiter(config: ApiConfig, store: RateLimitStore, logger: Lo
       const { used, limit } = (req as unknown as { rateLimit: RateLimitInfo }).rateLimit;
       // One line an address and window; a flood must not become a flood of log entries.
       if (used === limit + 1)
-        logger.warn({ ip: req.ip, limit, mode: config.RATE_LIMIT_MODE }, 'rate limit exceeded');
+        logger.warn({ ip: req.address, limit, mode: config.RATE_LIMIT_MODE }, 'rate limit exceeded');
       if (config.RATE_LIMIT_MODE === 'observe') {
         res.removeHeader('Retry-After');
         next();
@@ -49,18 +48,12 @@ export function rateLimiter(config: ApiConfig, store: RateLimitStore, logger: Lo
   });
   return (req, res, next) => {
     // The address of a client that is gone already is not known any more, and nobody waits for an answer.
-    if (!req.ip) res.destroy();
+    if (!req.address) res.destroy();
     else void limit(req, res, next);
   };
 }
 
-/** IPv4 addresses are most of them, and need none of what `ipKeyGenerator` does, which takes 4 us. */
-function limitKey(ip: string): string {
-  const address = ipv4Of(ip);
-  return isIPv4(address) ? address : ipKeyGenerator(ip, IPV6_SUBNET);
-}
-
 function allowed(allowlist: BlockList): (req: Request) => boolean {
   if (allowlist.rules.length === 0) return () => false;
-  return ({ ip = '' }) => allowlist.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4');
+  return ({ address }) => allowlist.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }

@@ -52,12 +52,16 @@ export class Packer {
     const items = events.map((event) => JSON.stringify(event));
     const sizes = items.map((item) => Buffer.byteLength(item) + 1);
     this.#admit(sizes.reduce((sum, size) => sum + size, 0));
-    const packs = new Set<Pack>();
-    items.forEach((item, index) => packs.add(this.#put(item, sizes[index] ?? 0)));
-    const last = [...packs].at(-1);
-    if (last) last.requests += 1;
+    const packs: Pack[] = [];
+    items.forEach((item, index) => {
+      const pack = this.#put(item, sizes[index] ?? 0);
+      if (packs.at(-1) !== pack) packs.push(pack);
+    });
+    const last = packs.at(-1);
+    if (!last) return;
+    last.requests += 1;
     this.#requests += 1;
-    await Promise.all([...packs].map(({ sent }) => sent));
+    await (packs.length === 1 ? last.sent : Promise.all(packs.map(({ sent }) => sent)));
   }
 
   /** Sends now what waits for the end of this turn. */

@@ -1,0 +1,35 @@
+import { type IncomingMessage } from 'node:http';
+import { Problem } from '../problems.ts';
+
+/**
+ * Reads a body to its end; rejects with a Problem where it is larger than `bytesMax`, or the client is gone before.
+ * `express.raw` also looks at types and encodings, and takes a tenth of the time of a request of one event.
+ */
+export function readBody(req: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const stop = () => req.off('data', take).off('end', end).off('close', cut).off('error', cut);
+    const take = (chunk: Buffer) => {
+      bytes += chunk.length;
+      chunks.push(chunk);
+      if (bytes <= bytesMax) return;
+      stop().pause();
+      reject(tooLarge(bytesMax));
+    };
+    const end = () => {
+      stop();
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
+    };
+    const cut = () => {
+      stop();
+      reject(new Problem('bad-request', 'The body ends before its end.'));
+    };
+    if (Number(req.headers['content-length']) > bytesMax) reject(tooLarge(bytesMax));
+    else req.on('data', take).on('end', end).on('close', cut).on('error', cut);
+  });
+}
+
+function tooLarge(bytesMax: number): Problem {
+  return new Problem('body-too-large', `The body is larger than ${bytesMax} bytes.`);
+}
