@@ -6,6 +6,7 @@ import { openStore } from '@event-tracker/consumer/store/open';
 import { type Store } from '@event-tracker/consumer/store/store';
 import { queueUrl, storeUrl } from '@event-tracker/shared/config';
 import { ConfigurationError } from '@event-tracker/shared/errors';
+import { keepHeapSmall } from '@event-tracker/shared/heap';
 import { createLogger, type Logger } from '@event-tracker/shared/logger';
 import { openQueue } from '@event-tracker/shared/queue/open';
 import { createReadiness } from '@event-tracker/shared/readiness';
@@ -135,6 +136,7 @@ async function closeServer(server: Server): Promise<void> {
 }
 
 async function main(): Promise<void> {
+  keepHeapSmall();
   const config = readApiConfig();
   const logger = createLogger('api', config.LOG_LEVEL);
   const api = await startApi(config, logger);
