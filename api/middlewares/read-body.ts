@@ -26,6 +26,8 @@ export function readBody(req: IncomingMessage, bytesMax: number): Promise<Buffer
       reject(new Problem('bad-request', 'The body ends before its end.'));
     };
     if (Number(req.headers['content-length']) > bytesMax) reject(tooLarge(bytesMax));
+    // It may have gone while the request was being counted.
+    else if (req.destroyed) cut();
     else req.on('data', take).on('end', end).on('close', cut).on('error', cut);
   });
 }

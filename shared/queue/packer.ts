@@ -32,7 +32,7 @@ interface Pack {
 
 /**
  * Packs the events of all requests that arrive in one turn of the event loop into one message, since what a message costs
- * a broker hardly depends on what is in it: 64 clients get twice the rate. Nothing waits for a timer. Each request has
+ * a broker hardly depends on what is in it (docs/performance.md). Nothing waits for a timer. Each request has
  * its own promise, which is that of the messages that carry its events.
  */
 export class Packer {
