@@ -39,7 +39,11 @@ export async function writeDocument(
     const section = experiment.name === name ? text : between(earlier, experiment.name);
     return section === undefined ? [] : [begin(experiment.name), section, end(experiment.name)];
   });
-  const written = [INTRODUCTION, [date, ...machine].join('\n'), ...sections].join('\n\n');
+  const missing = experiments
+    .filter((experiment) => !sections.includes(begin(experiment.name)))
+    .map((experiment) => `\`${experiment.name}\``);
+  const notRun = missing.length > 0 ? [`Not run yet: ${missing.join(', ')}.`] : [];
+  const written = [INTRODUCTION, [date, ...machine].join('\n'), ...notRun, ...sections].join('\n\n');
   await writeFile(file, await format(written, { ...(await resolveConfig(file)), parser: 'markdown' }));
 }
 
