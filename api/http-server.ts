@@ -4,7 +4,7 @@ import { type Express } from 'express';
 /**
  * An HTTP server whose requests and responses are born with the prototypes of the app. Express gives each of them that
  * prototype otherwise, and an object whose prototype has changed is slow in everything that is done with it from then
- * on. Express still sets the prototype, and finds nothing to do. docs/performance.md has the gain.
+ * on. Express still sets the prototype, and finds nothing to do. docs/where-the-time-goes.md has the gain.
  */
 export function createHttpServer(options: ServerOptions, app: Express): Server {
   const classes = {

@@ -1,9 +1,8 @@
 import { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../tools/services/free-port.ts';
-import { describeWith, serviceUrl, uniqueName } from '../tools/services/in-tests.ts';
+import { describeWith, serviceUrl, uniqueName, until } from '../tools/services/in-tests.ts';
 import { type Rabbitmq, startRabbitmq } from '../tools/services/rabbitmq.ts';
-import { until } from '../shared/tests/queue-fixture.ts';
 import { send } from './ledger.ts';
 import { ready, runProgram } from '../tools/programs.ts';
 import { quantile, watchMemory } from './resources.ts';

@@ -1,17 +1,11 @@
 import { type ErrorRequestHandler } from 'express';
 import { QueueUnavailable, StoreUnavailable } from '@event-tracker/shared/errors';
 import { type Logger } from '@event-tracker/shared/logger';
-import { Problem, type ProblemCode, problems } from '../problems.ts';
+import { Problem, problems } from '../problems.ts';
 import { rejectedRequests } from '../services/metrics.ts';
 
 /** What a client is asked to wait after a 503. */
 const RETRY_AFTER_SECONDS = 1;
-
-const codeOfStatus = new Map<number, ProblemCode>([
-  [404, 'not-found'],
-  [413, 'body-too-large'],
-  [415, 'unsupported-media-type'],
-]);
 
 /** While a part is away every request fails for the same reason: one log entry of each problem in this time tells it. */
 const LOG_INTERVAL_MS = 10_000;
@@ -70,10 +64,10 @@ function asProblem(error: unknown): Problem {
     return new Problem('queue-unavailable', 'Send it again; nothing is stored twice.');
   if (error instanceof StoreUnavailable)
     return new Problem('store-unavailable', 'Events are still accepted.');
-  // Express and its body reader mark what the client did wrong with a 4xx `status`.
+  // Express marks what the client did wrong with a 4xx `status`.
   const { status, message } = error as { status?: number; message?: string };
   if (status !== undefined && status >= 400 && status < 500) {
-    return new Problem(codeOfStatus.get(status) ?? 'bad-request', message ?? '');
+    return new Problem('bad-request', message ?? '');
   }
   return new Problem('internal', 'The fault is logged under the request’s id.');
 }

@@ -3,7 +3,7 @@ import { Problem } from '../problems.ts';
 
 /**
  * Reads a body to its end; rejects with a Problem where it is larger than `bytesMax`, or the client is gone before.
- * `express.raw` also looks at types and encodings, and takes a tenth of the time of a request of one event.
+ * `express.raw` also looks at types and encodings, which have been settled by then.
  */
 export function readBody(req: IncomingMessage, bytesMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
 import { StoreUnavailable } from '@event-tracker/shared/errors';
 import { createBackoff } from '../services/backoff.ts';
-import { silent, until } from './events.ts';
+import { until } from '../../tools/services/in-tests.ts';
+import { silent } from './events.ts';
 
 const away = () => Promise.reject(new StoreUnavailable('away'));
 

@@ -2,7 +2,8 @@ import { StoreUnavailable } from '@event-tracker/shared/errors';
 import { createBackoff } from '../services/backoff.ts';
 import { Batcher } from '../services/batcher.ts';
 import { type Delivery, type SaveOutcome } from '../store/store.ts';
-import { aDelivery, silent, until } from './events.ts';
+import { until } from '../../tools/services/in-tests.ts';
+import { aDelivery, silent } from './events.ts';
 
 const limits = { batchSizeMax: 3, writesInFlightMax: 2 };
 

@@ -9,7 +9,8 @@ import {
   TOGETHER_ATTEMPTS_MAX,
 } from '../services/crash-isolation.ts';
 import { createMemoryStore, type MemoryStore } from '../store/memory.ts';
-import { allDead, silent, until } from './events.ts';
+import { until } from '../../tools/services/in-tests.ts';
+import { allDead, silent } from './events.ts';
 
 const message = (text: string, redelivered = true): Message => ({
   body: Buffer.from(text),

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { MongoClient } from 'mongodb';
 import { openQueue } from '@event-tracker/shared/queue/open';
-import { describeWith, serviceUrl, uniqueName } from '../../tools/services/in-tests.ts';
+import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
 import { ATTEMPTS_MAX } from '../services/crash-isolation.ts';
 import { openStore } from '../store/open.ts';
-import { allDead, anEvent, silent, until } from './events.ts';
+import { allDead, anEvent, silent } from './events.ts';
 
 const root = path.join(__dirname, '../..');
 const GOOD = 1000;

@@ -66,8 +66,3 @@ export function aReport(overrides: Partial<ProcessReport> = {}): ProcessReport {
     ...overrides,
   };
 }
-
-/** Resolves as soon as the condition holds; Jest's own timeout is the bound. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
-}

@@ -3,7 +3,8 @@ import { createBackoff } from '../services/backoff.ts';
 import { Batcher } from '../services/batcher.ts';
 import { createProcessor, EVENTS_MAX } from '../services/processor.ts';
 import { createMemoryStore } from '../store/memory.ts';
-import { allDead, anEvent, silent, until } from './events.ts';
+import { until } from '../../tools/services/in-tests.ts';
+import { allDead, anEvent, silent } from './events.ts';
 
 function setUp() {
   const store = createMemoryStore('tester');

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createMemoryQueue } from '@event-tracker/shared/queue/memory';
 import { openQueue } from '@event-tracker/shared/queue/open';
-import { describeWith, serviceUrl, uniqueName } from '../../tools/services/in-tests.ts';
+import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
 import { readWorkerConfig } from '../config.ts';
 import { workerState } from '../services/metrics.ts';
 import { watchProgress } from '../services/progress.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { startWorker } from '../worker.ts';
-import { anEvent, silent, until } from './events.ts';
+import { anEvent, silent } from './events.ts';
 
 const config = readWorkerConfig({
   CONSUMER_PORT: '0',

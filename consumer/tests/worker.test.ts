@@ -4,12 +4,12 @@ import path from 'node:path';
 import { ConfigurationError } from '@event-tracker/shared/errors';
 import { createMemoryQueue } from '@event-tracker/shared/queue/memory';
 import { openQueue } from '@event-tracker/shared/queue/open';
-import { describeWith, serviceUrl, uniqueName } from '../../tools/services/in-tests.ts';
+import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
 import { readWorkerConfig } from '../config.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { openStore } from '../store/open.ts';
 import { startWorker } from '../worker.ts';
-import { anEvent, silent, until } from './events.ts';
+import { anEvent, silent } from './events.ts';
 
 const config = readWorkerConfig({
   CONSUMER_PORT: '0',

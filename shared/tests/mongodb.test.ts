@@ -2,11 +2,11 @@ import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BSON, MongoClient } from 'mongodb';
 import { startMongod } from '../../tools/mongod/start.ts';
-import { describeWith, serviceUrl, uniqueName } from '../../tools/services/in-tests.ts';
+import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
 import { ConfigurationError } from '../errors.ts';
 import { openMongodbQueue } from '../queue/mongodb.ts';
 import { type Message, type Queue, type Verdict } from '../queue/queue.ts';
-import { eventIds, logger, makeEvent, publishAgain, queueOptions, range, until } from './queue-fixture.ts';
+import { eventIds, logger, makeEvent, publishAgain, queueOptions, range } from './queue-fixture.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 const consuming = { prefetch: 100, retryDelayMs: 100 };

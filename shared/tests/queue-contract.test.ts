@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
 import { connect } from 'amqplib';
-import { describeWith, serviceUrl, uniqueName } from '../../tools/services/in-tests.ts';
+import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
 import { QueueUnavailable } from '../errors.ts';
 import { createMemoryQueue } from '../queue/memory.ts';
 import { MESSAGE_BYTES_MAX } from '../queue/packer.ts';
 import { openMongodbQueue } from '../queue/mongodb.ts';
 import { type Message, type Queue, type QueueOptions, type Verdict } from '../queue/queue.ts';
 import { openRabbitmqQueue } from '../queue/rabbitmq.ts';
-import { eventIds, logger, makeEvent, publishAgain, queueOptions, range, until } from './queue-fixture.ts';
+import { eventIds, logger, makeEvent, publishAgain, queueOptions, range } from './queue-fixture.ts';
 import { startTcpProxy } from './tcp-proxy.ts';
 
 /** One queue of its own for each test. */

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { until } from '../../tools/services/in-tests.ts';
 import { type ActivityEvent } from '../event.ts';
 import { createLogger } from '../logger.ts';
 import { type Message, type Queue, type QueueOptions } from '../queue/queue.ts';
@@ -36,11 +36,6 @@ export function range(count: number): number[] {
 export function eventIds({ body }: Pick<Message, 'body'>): string[] {
   const events = JSON.parse(body.toString()) as ActivityEvent | ActivityEvent[];
   return [events].flat().map(({ eventId }) => eventId);
-}
-
-/** Waits for a condition; what bounds the wait is the test's own timeout. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await delay(5);
 }
 
 /** Publishes again until it succeeds, as a client would that was answered 503. */

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Channel, type ChannelModel } from 'amqplib';
-import { describeWith, serviceUrl, uniqueName } from '../../tools/services/in-tests.ts';
+import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
 import { startRabbitmq, type Rabbitmq } from '../../tools/services/rabbitmq.ts';
 import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { type Message, type Queue, type QueueOptions, type Verdict } from '../queue/queue.ts';
 import { openRabbitmqQueue } from '../queue/rabbitmq.ts';
-import { eventIds, logger, makeEvent, publishAgain, queueOptions, range, until } from './queue-fixture.ts';
+import { eventIds, logger, makeEvent, publishAgain, queueOptions, range } from './queue-fixture.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 // Brokers are started and rabbitmqctl runs, which takes seconds, and many more on a machine that is busy.
