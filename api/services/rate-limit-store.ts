@@ -26,6 +26,7 @@ export class RedisRateLimitStore implements Store {
   readonly #deadline = new Deadline();
   readonly #options: Options;
   readonly #logger: Logger;
+  #gathering = false;
   #state: 'starting' | 'shared' | 'degraded' | 'closed' = 'starting';
 
   constructor(url: string, windowMs: number, logger: Logger) {
@@ -33,9 +34,8 @@ export class RedisRateLimitStore implements Store {
     this.#logger = logger;
     this.#local.init(this.#options);
     this.#redis = new Redis(url, {
-      commandTimeout: COMMAND_TIMEOUT_MS,
+      socketTimeout: COMMAND_TIMEOUT_MS,
       connectTimeout: START_TIMEOUT_MS,
-      enableAutoPipelining: true,
       // With these two a command fails at once while there is no connection, where the defaults would queue it.
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
@@ -45,7 +45,21 @@ export class RedisRateLimitStore implements Store {
     this.#redis.on('error', () => undefined);
     this.#shared = new RedisStore({
       prefix: this.prefix,
-      sendCommand: (command, ...args) => this.#redis.call(command, ...args) as Promise<number>,
+      sendCommand: (command, ...args) => {
+        this.#gather();
+        return this.#redis.call(command, ...args) as Promise<number>;
+      },
+    });
+  }
+
+  #gather(): void {
+    const { stream } = this.#redis;
+    if (this.#gathering || !stream) return;
+    this.#gathering = true;
+    stream.cork();
+    setImmediate(() => {
+      this.#gathering = false;
+      stream.uncork();
     });
   }
 
@@ -148,7 +162,16 @@ class Deadline {
       };
       this.#waiting.add(bounded);
       this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
-      answer.finally(() => this.#waiting.delete(bounded)).then(resolve, reject);
+      answer.then(
+        (value) => {
+          this.#waiting.delete(bounded);
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#waiting.delete(bounded);
+          reject(error as Error);
+        },
+      );
     });
   }
 
