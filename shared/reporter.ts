@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { type Histogram } from 'prom-client';
-import { uuidv7 } from 'uuidv7';
+import { createId } from './id.ts';
 import { type Logger } from './logger.ts';
 import { readBuckets } from './metrics.ts';
 import {
@@ -51,7 +51,7 @@ export function startReporter(parts: ReporterParts, store: ReportStore, logger: 
     startedAt: new Date(),
   };
   const observe = createObserver(parts);
-  let id = uuidv7();
+  let id = createId();
   let isFirst = true;
   /** What is counted under an earlier id. */
   let before = noCounts();
@@ -68,7 +68,7 @@ export function startReporter(parts: ReporterParts, store: ReportStore, logger: 
       [isFirst, saved] = [false, counts];
       return;
     }
-    [id, isFirst, before] = [uuidv7(), true, saved];
+    [id, isFirst, before] = [createId(), true, saved];
     if (ended) await report(true);
   }
 

@@ -19,7 +19,7 @@ export function rateLimiter(config: ApiConfig, store: RateLimitStore, logger: Lo
     windowMs: config.RATE_LIMIT_WINDOW_MS,
     limit: config.RATE_LIMIT_MAX_REQUESTS,
     keyGenerator: ({ address }) => (isIPv6(address) ? ipKeyGenerator(address, IPV6_SUBNET) : address),
-    standardHeaders: 'draft-7',
+    standardHeaders: 'draft-8',
     legacyHeaders: false,
     store,
     skip: allowed(config.RATE_LIMIT_ALLOWLIST),

@@ -1,5 +1,5 @@
 import { type RequestHandler } from 'express';
-import { uuidv7 } from 'uuidv7';
+import { createId } from '@event-tracker/shared/id';
 
 declare module 'express-serve-static-core' {
   interface Request {
@@ -20,7 +20,7 @@ const MAPPED_IPV4 = /^::ffff:(?=\d+\.)/i;
  */
 export const requestFacts: RequestHandler = (req, res, next) => {
   const given = req.headers['x-request-id'];
-  req.id = typeof given === 'string' && ACCEPTABLE.test(given) ? given : uuidv7();
+  req.id = typeof given === 'string' && ACCEPTABLE.test(given) ? given : createId();
   req.address = req.ip?.replace(MAPPED_IPV4, '') ?? '';
   res.setHeader('X-Request-Id', req.id);
   next();

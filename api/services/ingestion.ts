@@ -1,4 +1,4 @@
-import { uuidv7 } from 'uuidv7';
+import { createId } from '@event-tracker/shared/id';
 import { type Activity, type ActivityEvent } from '@event-tracker/shared/event';
 import { type Queue } from '@event-tracker/shared/queue/queue';
 
@@ -17,11 +17,10 @@ export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
   return {
     async accept(activities, facts) {
       const receivedAt = new Date().toISOString();
-      // Ids in order of time keep new documents together in the store's index.
       // Written out, because spreading costs more than checking the event.
       const { source, requestId, ip, userAgent } = facts;
       const events = activities.map(
-        ({ eventId = uuidv7(), userId, eventType, timestamp, payload }): ActivityEvent => ({
+        ({ eventId = createId(), userId, eventType, timestamp, payload }): ActivityEvent => ({
           eventId,
           userId,
           eventType,

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { type Collection } from 'mongodb';
-import { uuidv7 } from 'uuidv7';
+import { createId } from '../id.ts';
 import { type Logger } from '../logger.ts';
 import { type ConsumeOptions, type Consumer, type MessageHandler, type Verdict } from './queue.ts';
 import { within } from './within.ts';
@@ -40,7 +40,7 @@ export class MongodbConsumer implements Consumer {
   readonly #options: ConsumeOptions;
   readonly #logger: Logger;
   readonly #leaseMs: number;
-  readonly #lease = uuidv7();
+  readonly #lease = createId();
   readonly #held = new Set<string>();
   readonly #running = new Set<Promise<void>>();
   readonly #loop: Promise<void>;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MongoClient, MongoServerError, type Collection } from 'mongodb';
-import { uuidv7 } from 'uuidv7';
+import { createId } from '../id.ts';
 import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
 import { type Logger } from '../logger.ts';
@@ -120,7 +120,7 @@ class MongodbQueue implements Queue {
 
   async #send(body: Buffer, settled: () => void): Promise<void> {
     // A UUIDv7 is greater than the one before it: the order of publishing is the order of the ids.
-    const message: StoredMessage = { _id: uuidv7(), body, visibleAt: 0, attempts: 0 };
+    const message: StoredMessage = { _id: createId(), body, visibleAt: 0, attempts: 0 };
     const written = new Promise<void>((resolve, reject) => {
       this.#waiting.push({ message, resolve, reject, settled });
     });

@@ -158,7 +158,7 @@ function contract(driver: Driver): void {
     expect(messages.map(({ body }) => JSON.parse(body.toString()) as unknown)).toEqual([events]);
   });
 
-  test('requests that come in together share messages, up to their number of events', async () => {
+  test('requests that come in together share messages, each whole, up to the number of events', async () => {
     const packing = await open({ messageEventsMax: 4 });
     const requests = [['a'], ['b', 'c'], ['d', 'e', 'f'], ['g']];
     await Promise.all(requests.map((ids) => packing.publish(ids.map((id) => makeEvent(id)))));
@@ -166,8 +166,8 @@ function contract(driver: Driver): void {
     await until(() => ids().length >= 7);
     await consumer.stop();
     expect(messages.map(eventIds)).toEqual([
-      ['a', 'b', 'c', 'd'],
-      ['e', 'f', 'g'],
+      ['a', 'b', 'c'],
+      ['d', 'e', 'f', 'g'],
     ]);
   });
 
