@@ -116,7 +116,7 @@ const checkFields = createParser<Activity & { id?: string }>(
   Joi.object({ ...activityFields, id: eventId }).oxor('eventId', 'id'),
 );
 
-const eventSchema = Joi.object<ActivityEvent>({
+const eventSchema = Joi.object({
   eventId: eventId.required(),
   userId: text(USER_ID_LENGTH_MAX).required(),
   eventType,
@@ -130,7 +130,7 @@ const eventSchema = Joi.object<ActivityEvent>({
 });
 
 /** Checks an event in full; `plainEvent` is the shorter way for those that are plainly good. */
-export const checkEvent = createParser(eventSchema);
+export const checkEvent = createParser<ActivityEvent>(eventSchema);
 
 /** Checks what a client sent as one event; on failure names every wrong field at once. */
 export function parseActivity(input: unknown): Parsed<Activity> {
@@ -208,7 +208,7 @@ export function checkActivity(input: unknown): Parsed<Activity> {
  * client wants to say besides.
  */
 export function createParser<T>(
-  schema: Joi.ObjectSchema<T>,
+  schema: Joi.ObjectSchema,
   ownField = 'payload',
 ): (input: unknown) => Parsed<T> {
   const unknownField = `is not a known field; put facts of your own into ${ownField}`;
