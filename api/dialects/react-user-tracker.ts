@@ -1,5 +1,5 @@
 import Joi from 'joi';
-import { activityFields, createParser, parseTimestamp, text } from '@event-tracker/shared/event';
+import { activityFields, createParser, parseTimestamp } from '@event-tracker/shared/event';
 import { type Dialect } from './dialect.ts';
 
 /** The user of events that name none, as most of this client do: it knows a user only where the page tells it one. */
@@ -22,11 +22,10 @@ const milliseconds = Joi.number().custom((value: number, helpers) => {
   return iso ?? helpers.error('number.base');
 });
 
-const app = text(APP_LENGTH_MAX)
-  .allow('')
-  .messages({ 'string.base': `must be a string of at most ${APP_LENGTH_MAX} characters` });
+const app = Joi.string().max(APP_LENGTH_MAX).allow('');
 
-// The rules of a payload hold for the event as a whole, since that is where most of it is kept.
+// The rules of a payload hold for the event as a whole, since that is where most of it is kept. Joi comes to them only
+// where the fields below are good, so that no large name of an app is gone through for each event.
 const parseTrackerEvent = createParser<TrackerEvent>(
   activityFields.payload.keys({
     timestamp: milliseconds.required().messages({
@@ -63,11 +62,9 @@ export const reactUserTracker: Dialect = {
 function withApp(input: unknown, body: unknown): unknown {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) return input;
   const { appName, appVersion } = body as { appName?: unknown; appVersion?: unknown };
-  return { ...asField('appName', appName), ...asField('appVersion', appVersion), ...input };
-}
-
-/** What is no short string becomes one small fault, however large it is, since each event is checked with it. */
-function asField(name: string, value: unknown): Record<string, unknown> {
-  if (value === undefined) return {};
-  return { [name]: typeof value === 'string' && value.length <= APP_LENGTH_MAX ? value : null };
+  return {
+    ...(appName !== undefined && { appName }),
+    ...(appVersion !== undefined && { appVersion }),
+    ...input,
+  };
 }
