@@ -3,7 +3,7 @@ import { activityFields, createParser, parseTimestamp } from '@event-tracker/sha
 import { type Dialect } from './dialect.ts';
 
 /** The user of events that name none, as most of this client do: it knows a user only where the page tells it one. */
-export const ANONYMOUS = 'anonymous';
+const ANONYMOUS = 'anonymous';
 
 /** Longest name and version of an app: each event of a batch keeps them, so that long ones would make a flood of bytes. */
 const APP_LENGTH_MAX = 128;
