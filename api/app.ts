@@ -10,7 +10,9 @@ import { requestFacts } from './middlewares/request-facts.ts';
 import { securityHeaders } from './middlewares/security-headers.ts';
 import { activityRoutes } from './routes/activities.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
+import { eventRoutes, generatedEventRoutes } from './routes/dialects.ts';
 import { healthRoutes } from './routes/health.ts';
+import { createIntake } from './routes/intake.ts';
 import { type DeadLetters } from './services/dead-letters.ts';
 import { metricsRoutes, pipelineRoutes } from './routes/pipeline.ts';
 import { type Ingestion } from './services/ingestion.ts';
@@ -45,10 +47,10 @@ export function createApp({
 
   app.use(securityHeaders());
   app.use(requestFacts);
-  app.use(
-    '/api/v1/activities',
-    activityRoutes(config, ingestion, store, rateLimiter(config, rateLimitStore, logger)),
-  );
+  const intake = createIntake(config, rateLimiter(config, rateLimitStore, logger));
+  app.use('/api/v1/activities', activityRoutes(config, intake, ingestion, store));
+  app.use('/api/v1/events', eventRoutes(intake, ingestion));
+  app.use('/events', generatedEventRoutes(config, intake, ingestion, store, logger));
   app.use('/health', healthRoutes(readiness));
   app.use('/api/v1/dead-letters', deadLetterRoutes(config, store, deadLetters));
   app.use('/api/v1/pipeline', pipelineRoutes(config.ADMIN_KEY, pipeline));

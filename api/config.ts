@@ -13,6 +13,7 @@ import {
   url,
   type Variables,
 } from '@event-tracker/shared/config';
+import { EVENT_TYPE_LENGTH_MAX } from '@event-tracker/shared/event';
 
 export interface ApiConfig extends CommonConfig, QueueConfig, StoreConfig {
   API_PORT: number;
@@ -23,6 +24,7 @@ export interface ApiConfig extends CommonConfig, QueueConfig, StoreConfig {
   RATE_LIMIT_ALLOWLIST: BlockList;
   TRUST_PROXY: false | number | string[];
   CORS_ORIGIN: '*' | string[];
+  EVENT_TYPES: string[];
   BODY_BYTES_MAX: number;
   MESSAGE_EVENTS_MAX: number;
   PUBLISH_IN_FLIGHT_MAX: number;
@@ -73,6 +75,10 @@ export const apiVariables: Variables<ApiConfig> = {
     .description(
       'Origins whose pages may send events, by commas, or `*`. Reads are never open to other origins',
     ),
+  EVENT_TYPES: list(parseEventTypes)
+    .default(() => [])
+    .example('LOGIN,LOGOUT,PRODUCT_VIEW')
+    .description('Event types that `POST /events/generate` takes, by commas. Without it any'),
   BODY_BYTES_MAX: Joi.number()
     .integer()
     .min(1024)
@@ -174,6 +180,13 @@ function parseOrigins(items: string[]): string[] {
         'must be * or origins such as https://shop.example, separated by commas, without a path',
       );
     }
+  }
+  return items;
+}
+
+function parseEventTypes(items: string[]): string[] {
+  if (items.some((item) => item.length === 0 || item.length > EVENT_TYPE_LENGTH_MAX)) {
+    throw new Error(`must be event types of 1 to ${EVENT_TYPE_LENGTH_MAX} characters, separated by commas`);
   }
   return items;
 }

@@ -78,7 +78,8 @@ const storable: Joi.CustomValidator<unknown> = (value, helpers) => {
   return faults.length === 0 ? value : helpers.error('storable', { faults });
 };
 
-const text = (lengthMax: number) => Joi.string().max(lengthMax).custom(storable);
+/** A string that is not empty, not too long and can be stored everywhere. */
+export const text = (lengthMax: number) => Joi.string().max(lengthMax).custom(storable);
 const timestamp = Joi.string().custom(
   (value: string, helpers) => parseTimestamp(value) ?? helpers.error('timestamp'),
 );
@@ -89,14 +90,20 @@ const userId = Joi.alternatives(text(USER_ID_LENGTH_MAX), Joi.number().integer()
 const eventType = text(EVENT_TYPE_LENGTH_MAX).required();
 const payload = Joi.object().unknown().custom(storable).default({});
 
-const UNKNOWN_FIELD = 'is not a known field; put facts of your own into payload';
+/** The rules of the fields that a client gives, for schemas in which they have other names. */
+export const activityFields = {
+  eventId,
+  userId: userId.required(),
+  eventType,
+  timestamp: timestamp.required(),
+  payload,
+};
 
 const messages: Joi.LanguageMessages = {
   timestamp: 'must be an ISO 8601 date and time, for example 2023-10-27T10:00:00Z',
   'alternatives.match': 'must be a non-empty string or a whole number',
   'alternatives.types': 'must be a non-empty string or a whole number',
   'object.base': 'must be a JSON object',
-  'object.unknown': UNKNOWN_FIELD,
   'any.required': 'is required',
   'string.empty': 'must not be empty',
   'string.base': 'must be a string',
@@ -105,21 +112,9 @@ const messages: Joi.LanguageMessages = {
   'object.oxor': 'give either eventId or id, not both',
 };
 
-const options: Joi.ValidationOptions = {
-  abortEarly: false,
-  convert: false,
-  errors: { label: false },
-  messages,
-};
-
-const activitySchema = Joi.object({
-  eventId,
-  id: eventId,
-  userId: userId.required(),
-  eventType,
-  timestamp: timestamp.required(),
-  payload,
-}).oxor('eventId', 'id');
+const checkFields = createParser<Activity & { id?: string }>(
+  Joi.object({ ...activityFields, id: eventId }).oxor('eventId', 'id'),
+);
 
 const eventSchema = Joi.object({
   eventId: eventId.required(),
@@ -134,9 +129,8 @@ const eventSchema = Joi.object({
   userAgent: Joi.string().custom(storable).required().allow(null, ''),
 });
 
-const KNOWN_FIELDS = new Set(
-  [activitySchema, eventSchema].flatMap((schema) => Object.keys(schema.describe().keys as object)),
-);
+/** Checks an event in full; `plainEvent` is the shorter way for those that are plainly good. */
+export const checkEvent = createParser<ActivityEvent>(eventSchema);
 
 /** Checks what a client sent as one event; on failure names every wrong field at once. */
 export function parseActivity(input: unknown): Parsed<Activity> {
@@ -201,39 +195,56 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Checks an activity in full; `plainActivity` is the shorter way for those that are plainly good. */
 export function checkActivity(input: unknown): Parsed<Activity> {
-  const parsed = validate<Activity & { id?: string }>(activitySchema, input);
+  const parsed = checkFields(input);
   if (!parsed.ok) return parsed;
   const { id, ...activity } = parsed.value;
   return { ok: true, value: id === undefined ? activity : { ...activity, eventId: id } };
 }
 
-export function checkEvent(input: unknown): Parsed<ActivityEvent> {
-  return validate<ActivityEvent>(eventSchema, input);
+/**
+ * A check by a schema of the rules above, which names every wrong field at once. `ownField` is the field for what a
+ * client wants to say besides.
+ */
+export function createParser<T>(
+  schema: Joi.ObjectSchema,
+  ownField = 'payload',
+): (input: unknown) => Parsed<T> {
+  const unknownField = `is not a known field; put facts of your own into ${ownField}`;
+  const { keys, flags } = schema.describe() as { keys: object; flags?: { unknown?: boolean } };
+  const known = flags?.unknown ? undefined : new Set(Object.keys(keys));
+  const required = schema.required();
+  const options: Joi.ValidationOptions = {
+    abortEarly: false,
+    convert: false,
+    errors: { label: false },
+    messages: { ...messages, 'object.unknown': unknownField },
+  };
+  return (input) => {
+    const flood = known && floodOfFields(input, known);
+    if (flood) return { ok: false, details: flood.map((field) => cut({ field, message: unknownField })) };
+    const { value, error } = required.validate(input, options) as { value: T; error?: Joi.ValidationError };
+    const details = error?.details.flatMap(fieldErrors) ?? [];
+    // Joi's copy of an object loses a key of this name before Joi can refuse it.
+    if (Object.hasOwn(Object(input) as object, '__proto__')) {
+      details.push({ field: '__proto__', message: unknownField });
+    }
+    if (details.length === 0) return { ok: true, value };
+    return { ok: false, details: details.filter(isFirst).slice(0, FAULTS_MAX).map(cut) };
+  };
 }
 
-function validate<T>(schema: Joi.ObjectSchema, input: unknown): Parsed<T> {
-  const flood = floodOfFields(input);
-  if (flood) return { ok: false, details: flood };
-  const { value, error } = schema.required().validate(input, options) as {
-    value: T;
-    error?: Joi.ValidationError;
-  };
-  const details = error?.details.flatMap(fieldErrors) ?? [];
-  // Joi's copy of an object loses a key of this name before Joi can refuse it.
-  if (Object.hasOwn(Object(input) as object, '__proto__')) {
-    details.push({ field: '__proto__', message: UNKNOWN_FIELD });
-  }
-  if (details.length === 0) return { ok: true, value };
-  return { ok: false, details: details.slice(0, FAULTS_MAX).map(cut) };
+/** Two rules of one field may find the same fault. */
+function isFirst({ field, message }: FieldError, index: number, all: FieldError[]): boolean {
+  return all.findIndex((other) => other.field === field && other.message === message) === index;
 }
 
 /** Joi makes an error of every unknown field, and runs out of stack over a million of them: so many are refused before. */
-function floodOfFields(input: unknown): FieldError[] | undefined {
+function floodOfFields(input: unknown, known: ReadonlySet<string>): string[] | undefined {
   if (!isObject(input)) return undefined;
-  const unknown = Object.keys(input).filter((name) => !KNOWN_FIELDS.has(name));
-  if (unknown.length <= FAULTS_MAX) return undefined;
-  return unknown.slice(0, FAULTS_MAX).map((field) => cut({ field, message: UNKNOWN_FIELD }));
+  const unknown = Object.keys(input).filter((name) => !known.has(name));
+  return unknown.length > FAULTS_MAX ? unknown.slice(0, FAULTS_MAX) : undefined;
 }
 
 function cut({ field, message }: FieldError): FieldError {

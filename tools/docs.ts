@@ -35,6 +35,21 @@ const composeVariables = [
   ['RABBITMQ_PASSWORD', '', 'Its password; letters and digits, because it becomes part of a URL'],
   ['MONGO_USER', 'event_tracker', 'User that docker-compose.yml creates in MongoDB'],
   ['MONGO_PASSWORD', '', 'Its password; letters and digits, because it becomes part of a URL'],
+  [
+    'COMPOSE_PROFILES',
+    '',
+    'mysql or kafka starts other parts; the head of docker-compose.yml says what to set with it',
+  ],
+  ['MYSQL_USER', 'event_tracker', 'User that docker-compose.yml creates in MySQL'],
+  [
+    'MYSQL_PASSWORD',
+    '',
+    'Its password and that of root; letters and digits, as it becomes part of STORE_URL',
+  ],
+  ['POSTGRES_USER', 'event_tracker', 'User that docker-compose.yml creates in PostgreSQL'],
+  ['POSTGRES_PASSWORD', '', 'Its password; letters and digits, as it becomes part of STORE_URL'],
+  ['RABBITMQ_SCALE', '1', '0 leaves RabbitMQ out where QUEUE_URL names another broker'],
+  ['MONGO_SCALE', '1', '0 leaves MongoDB out where STORE_URL names another database'],
 ] as const;
 
 const root = path.join(__dirname, '..');
@@ -73,7 +88,7 @@ function envExample(): string {
     ...composeVariables.flatMap(([name, value, meaning]) => ['', `# ${meaning}.`, `${name}=${value}`]),
     '',
     '# --- API and worker ---',
-    '# docker-compose.yml sets the URLs of the queue, the database and Redis and the ports inside its network itself.',
+    '# docker-compose.yml sets RABBITMQ_URL, DATABASE_URL, REDIS_URL and the ports inside its network itself.',
   ];
   for (const { name, value, unit, meaning, services } of merged()) {
     lines.push(

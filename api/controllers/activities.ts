@@ -2,7 +2,7 @@ import { type RequestHandler } from 'express';
 import Joi from 'joi';
 import { type ListFilter, type Store } from '@event-tracker/consumer/store/store';
 import { Problem } from '../problems.ts';
-import { type Cursor, cursor, encodeCursor, limit, moment, parseQuery } from './page.ts';
+import { type Cursor, cursor, encodeCursor, limit, LIST_LIMIT_MAX, moment, parseQuery } from './page.ts';
 
 const querySchema = Joi.object<ListFilter & { cursor?: Cursor }>({
   userId: Joi.string(),
@@ -12,6 +12,8 @@ const querySchema = Joi.object<ListFilter & { cursor?: Cursor }>({
   limit,
   cursor,
 });
+
+const latestSchema = Joi.object<{ limit: number }>({ limit: limit.default(LIST_LIMIT_MAX) });
 
 /** GET of a page of activities, newest first. */
 export function listActivities(store: Store): RequestHandler {
@@ -32,5 +34,20 @@ export function showActivity(store: Store): RequestHandler<{ eventId: string }> 
     if (!activity)
       throw new Problem('not-found', 'No event of this id is stored, or it is still on its way.');
     res.json(activity);
+  };
+}
+
+/** GET of the latest events as `/events/generate` takes them: in the order in which they happened. */
+export function listProcessed(store: Store): RequestHandler {
+  return async (req, res) => {
+    const latest = await store.list(parseQuery(latestSchema, req.query));
+    const events = latest.map(({ eventId, userId, eventType, timestamp, payload }) => ({
+      eventId,
+      userId,
+      eventType,
+      timestamp,
+      payload,
+    }));
+    res.json(events.reverse());
   };
 }

@@ -10,21 +10,29 @@ const RETRY_AFTER_SECONDS = 1;
 /** While a part is away every request fails for the same reason: one log entry of each problem in this time tells it. */
 const LOG_INTERVAL_MS = 10_000;
 
-/** Turns every error into a problem document (RFC 9457). What is no fault of the client is logged, never shown. */
-export function errorHandler(logger: Logger): ErrorRequestHandler {
+/**
+ * Turns every error into a problem document (RFC 9457), or into what `shape` makes of it for clients that know another
+ * form. What is no fault of the client is logged, never shown.
+ */
+export function errorHandler(logger: Logger, shape?: (problem: Problem) => object): ErrorRequestHandler {
   const logUnavailable = atIntervals((fields, title) => logger.warn(fields, title));
   return (error: unknown, req, res, next) => {
     if (res.headersSent) {
       next(error);
       return;
     }
-    const { code, message, details } = asProblem(error);
+    const problem = asProblem(error);
+    const { code, message, details } = problem;
     const { status, title } = problems[code];
     rejectedRequests.inc({ reason: code });
     if (status === 500) logger.error({ err: error, requestId: req.id }, title);
     if (status === 503) {
       logUnavailable({ err: error, requestId: req.id }, title);
       res.set('Retry-After', String(RETRY_AFTER_SECONDS));
+    }
+    if (shape) {
+      res.status(status).json(shape(problem));
+      return;
     }
     res.status(status).type('application/problem+json');
     res.send(

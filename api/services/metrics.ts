@@ -28,7 +28,7 @@ counter(
 );
 export const rejectedRequests = labelled(
   'rejected_requests_total',
-  'Requests answered with a problem document, by its code.',
+  'Requests answered with an error, by its code.',
   'reason',
 );
 counter(

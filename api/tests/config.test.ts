@@ -5,6 +5,8 @@ import { type ApiConfig, apiVariables, readApiConfig } from '../config.ts';
 const urls = { RABBITMQ_URL: 'amqp://rabbitmq', DATABASE_URL: 'mongodb://database/activity_db' };
 const read = (settings: Environment = {}): ApiConfig => readApiConfig({ ...urls, ...settings });
 
+const TAKES_ANY_TEXT = new Set(['QUEUE_NAME', 'EVENT_TYPES']);
+
 /** The lines of the error that these settings cause. */
 function faultsOf(settings: Environment): string[] {
   try {
@@ -29,6 +31,7 @@ describe('The configuration of the API', () => {
       RATE_LIMIT_MODE: 'enforce',
       TRUST_PROXY: false,
       CORS_ORIGIN: '*',
+      EVENT_TYPES: [],
       BODY_BYTES_MAX: 524_288,
       MESSAGE_EVENTS_MAX: 500,
       PUBLISH_IN_FLIGHT_MAX: 1000,
@@ -96,6 +99,7 @@ describe('The configuration of the API', () => {
       'https://shop.example, http://localhost:5173',
       ['https://shop.example', 'http://localhost:5173'],
     ],
+    ['EVENT_TYPES', 'LOGIN, LOGOUT,PRODUCT_VIEW', ['LOGIN', 'LOGOUT', 'PRODUCT_VIEW']],
     ['BODY_BYTES_MAX', '1024', 1024],
     ['ADMIN_KEY', 'sixteen-letters!', 'sixteen-letters!'],
     ['QUEUE_TYPE', 'quorum', 'quorum'],
@@ -141,6 +145,8 @@ describe('The configuration of the API', () => {
     ['CORS_ORIGIN', 'https://shop.example/'],
     ['CORS_ORIGIN', 'https://shop.example/path'],
     ['CORS_ORIGIN', '*,https://shop.example'],
+    ['EVENT_TYPES', 'LOGIN,,LOGOUT'],
+    ['EVENT_TYPES', `LOGIN,${'x'.repeat(129)}`],
     ['BODY_BYTES_MAX', '1023'],
     ['BODY_BYTES_MAX', '8388609'],
     ['PUBLISH_IN_FLIGHT_MAX', '0'],
@@ -171,7 +177,7 @@ describe('The configuration of the API', () => {
   });
 
   it('repeats no value, since it may be a secret', () => {
-    const wrong = Object.keys(apiVariables).filter((name) => name !== 'QUEUE_NAME');
+    const wrong = Object.keys(apiVariables).filter((name) => !TAKES_ANY_TEXT.has(name));
     const message = faultsOf(Object.fromEntries(wrong.map((name) => [name, 'Passw0rd']))).join('\n');
     expect(message).not.toContain('Passw0rd');
     for (const name of wrong) expect(message).toContain(name);

@@ -1,0 +1,20 @@
+import { type Activity, parseActivity, type Parsed } from '@event-tracker/shared/event';
+import { type Problem } from '../problems.ts';
+
+/**
+ * How a group of clients says an event and what it expects to hear. Everything between the two, from the rate limit to
+ * the broker's confirmation, is the same for all.
+ */
+export interface Dialect {
+  /** Kept with each event as its `source`. */
+  source: string;
+  /** Checks what the client sent as one event and maps it; `body` is the whole body, which may hold facts of a batch. */
+  parse: (input: unknown, body: unknown) => Parsed<Activity>;
+  /** The answer to one event that the queue holds, where it is not `202` with `status` and `eventId`. */
+  accepted?: (eventId: string) => { status: number; body: object };
+  /** The body of an error, where it is not a problem document (RFC 9457). */
+  refused?: (problem: Problem) => object;
+}
+
+/** The project's own. */
+export const activities: Dialect = { source: 'activities', parse: parseActivity };
