@@ -7,6 +7,7 @@ import {
   type Dialect,
   placeholders,
   type SqlPool,
+  type SqlRow,
   type SqlValue,
 } from './sql-dialect.ts';
 
@@ -116,6 +117,7 @@ export const postgres: Dialect = {
 };
 
 function openPool(url: string, timeoutMs: number): SqlPool {
+  const prepare: (client: ClientBase) => unknown = (client) => prepareSession(client, timeoutMs);
   const pool = createPool(url, {
     max: CONNECTIONS_MAX,
     connectionTimeoutMillis: timeoutMs,
@@ -126,8 +128,9 @@ function openPool(url: string, timeoutMs: number): SqlPool {
       getTypeParser: (oid, format) =>
         (oid === types.builtins.JSON ? String : types.getTypeParser(oid, format)) as never,
     },
-    onConnect: (client: ClientBase) => prepareSession(client, timeoutMs),
-  } as PoolConfig);
+    // Its promise is awaited before anybody gets the connection, whatever its type says.
+    onConnect: prepare,
+  });
   // An idle connection that breaks is replaced by the next call.
   pool.on('error', () => undefined);
 
@@ -148,7 +151,9 @@ function openPool(url: string, timeoutMs: number): SqlPool {
         async run(sql, values: readonly SqlValue[] = []) {
           let place = 0;
           const text = sql.replaceAll('?', () => `$${++place}`);
-          const { rows, rowCount } = await client.query<Record<string, unknown>>(text, [...values]);
+          // The driver would write a moment in local time, and of an offset from before 1900 lose the seconds.
+          const texts = values.map((value) => (value instanceof Date ? value.toISOString() : value));
+          const { rows, rowCount } = await client.query<SqlRow>(text, texts);
           return { rows, affected: rowCount ?? 0 };
         },
         valueBytesMax: VALUE_BYTES_MAX,

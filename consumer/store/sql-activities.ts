@@ -1,11 +1,12 @@
 import { toActivity } from './activity.ts';
 import { DOCUMENT_BYTES_MAX, documentBytes } from './document-size.ts';
-import { messageOf, type Sql, type SqlCalls } from './sql-calls.ts';
+import { type SqlCalls } from './sql-calls.ts';
 import { type Dialect, type SqlRow, type SqlValue } from './sql-dialect.ts';
-import { chunks, rowBytes } from './sql-chunks.ts';
-import { readRange } from './sql-page.ts';
+import { rowBytes } from './sql-chunks.ts';
+import { createInsert } from './sql-insert.ts';
+import { isStorable, readRange } from './sql-page.ts';
 import { activityColumns } from './sql-schema.ts';
-import { type ListFilter, type SaveOutcome, type Store, type StoredActivity } from './store.ts';
+import { type ListFilter, type Store, type StoredActivity } from './store.ts';
 
 /** A document is at most so many times as large as the text of its JSON. */
 const DOCUMENT_BYTES_PER_CHAR_MAX = 8;
@@ -20,36 +21,7 @@ export function createSqlActivities(
   const columns = Object.keys(activityColumns(payload));
   const select = `select ${columns.join(', ')} from ${table}`;
 
-  /** Inserts rows of different ids. A statement that is refused for a row that nobody names is tried by halves. */
-  async function insertEach(sql: Sql, rows: SqlValue[][]): Promise<SaveOutcome[]> {
-    try {
-      return await dialect.insertActivities(sql.run, columns, rows);
-    } catch (error) {
-      if (dialect.faultOf(error) !== 'rejected') throw error;
-      if (rows.length === 1) return [{ status: 'rejected', error: messageOf(error) }];
-      const half = rows.length >> 1;
-      const first = await insertEach(sql, rows.slice(0, half));
-      return [...first, ...(await insertEach(sql, rows.slice(half)))];
-    }
-  }
-
-  /** The outcome of each row; of an id that comes twice, the first that is stored makes the others duplicates. */
-  async function insertAll(sql: Sql, rows: SqlValue[][]): Promise<Map<SqlValue[], SaveOutcome>> {
-    const outcomes = new Map<SqlValue[], SaveOutcome>();
-    const firsts = [...new Map([...rows].reverse().map((row) => [row[0], row])).values()];
-    // Workers that save the same events take their rows in the same order, so that none waits for another in a circle.
-    firsts.sort((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1));
-    for (const chunk of chunks(firsts)) {
-      const chunkOutcomes = await insertEach(sql, chunk);
-      chunk.forEach((row, index) => outcomes.set(row, chunkOutcomes[index]!));
-    }
-    const kept = new Set(firsts.filter((row) => outcomes.get(row)?.status !== 'rejected').map(([id]) => id));
-    const later = rows.filter((row) => !outcomes.has(row));
-    for (const row of later) if (kept.has(row[0]!)) outcomes.set(row, { status: 'duplicate' });
-    const rest = later.filter((row) => !outcomes.has(row));
-    if (rest.length > 0) for (const entry of await insertAll(sql, rest)) outcomes.set(...entry);
-    return outcomes;
-  }
+  const insertAll = createInsert(dialect, columns);
 
   return {
     async save(deliveries) {
@@ -67,6 +39,7 @@ export function createSqlActivities(
 
     get: (eventId) =>
       call(async ({ run }) => {
+        if (!isStorable(eventId)) return null;
         const { rows } = await run(`${select} where event_id = ?`, [eventId]);
         return rows[0] ? toStored(rows[0]) : null;
       }),

@@ -7,7 +7,7 @@ import { within } from './within.ts';
 export interface Sql {
   run: RunSql;
   /** Commits what `work` did on success, and nothing of it otherwise. `work` is repeated as a whole. */
-  transaction<T>(work: (run: RunSql) => Promise<T>): Promise<T>;
+  transaction: <T>(work: (run: RunSql) => Promise<T>) => Promise<T>;
   valueBytesMax: number;
 }
 
@@ -16,8 +16,8 @@ export interface SqlCalls {
    * Runs one call on a connection of its own, bounds it, and puts its failure into the terms of the port; a database
    * that refuses this client is a `RefusedError`. The driver's own error stays here: it may carry values.
    */
-  call<T>(work: (sql: Sql) => Promise<T>, RefusedError?: typeof ConfigurationError): Promise<T>;
-  close(): Promise<void>;
+  call: <T>(work: (sql: Sql) => Promise<T>, RefusedError?: typeof ConfigurationError) => Promise<T>;
+  close: () => Promise<void>;
 }
 
 /** Those who met in the same rows come back apart. */
@@ -36,7 +36,7 @@ export function createSqlCalls(dialect: Dialect, url: string, timeoutMs: number)
     lease.destroy = () => connection.destroy();
     try {
       if (lease.over) throw new StoreUnavailable(`${dialect.name}: connected too late`);
-      const result = await work(createSql(connection, () => lease.over));
+      const result = await work(createSql(dialect, connection, () => lease.over));
       connection.release();
       return result;
     } catch (error) {
@@ -49,36 +49,6 @@ export function createSqlCalls(dialect: Dialect, url: string, timeoutMs: number)
     }
   }
 
-  function createSql(connection: SqlConnection, isOver: () => boolean): Sql {
-    const { run } = connection;
-    async function persist<T>(attempt: () => Promise<T>): Promise<T> {
-      for (;;) {
-        try {
-          return await attempt();
-        } catch (error) {
-          if (dialect.faultOf(error) !== 'conflict' || isOver()) throw error;
-        }
-        await delay(Math.random() * CONFLICT_DELAY_MAX_MS);
-      }
-    }
-    return {
-      run: (sql, values) => persist(() => run(sql, values)),
-      transaction: (work) =>
-        persist(async () => {
-          await run('begin');
-          try {
-            const result = await work(run);
-            await run('commit');
-            return result;
-          } catch (error) {
-            await run('rollback');
-            throw error;
-          }
-        }),
-      valueBytesMax: connection.valueBytesMax,
-    };
-  }
-
   return {
     async call(work, RefusedError = StoreUnavailable) {
       const lease = { over: false, destroy: () => undefined as void };
@@ -88,6 +58,9 @@ export function createSqlCalls(dialect: Dialect, url: string, timeoutMs: number)
         if (error instanceof StoreUnavailable || error instanceof ConfigurationError) throw error;
         const fault = dialect.faultOf(error);
         if (fault === 'unexpected') throw error;
+        if (fault === 'rejected')
+          // eslint-disable-next-line preserve-caught-error -- it may carry values
+          throw new Error(`${dialect.name} refuses a value: ${messageOf(error)}`);
         if (fault === 'misconfigured')
           throw new RefusedError(`STORE_URL or DATABASE_URL: ${dialect.name} refuses: ${messageOf(error)}`);
         throw new StoreUnavailable(`${dialect.name}: ${messageOf(error)}`);
@@ -101,6 +74,36 @@ export function createSqlCalls(dialect: Dialect, url: string, timeoutMs: number)
       // A database that hangs does not answer the farewell.
       await Promise.race([pool.close(), delay(timeoutMs, undefined, { ref: false })]);
     },
+  };
+}
+
+function createSql(dialect: Dialect, connection: SqlConnection, isOver: () => boolean): Sql {
+  const { run } = connection;
+  async function persist<T>(attempt: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (dialect.faultOf(error) !== 'conflict' || isOver()) throw error;
+      }
+      await delay(Math.random() * CONFLICT_DELAY_MAX_MS);
+    }
+  }
+  return {
+    run: (sql, values) => persist(() => run(sql, values)),
+    transaction: (work) =>
+      persist(async () => {
+        await run('begin');
+        try {
+          const result = await work(run);
+          await run('commit');
+          return result;
+        } catch (error) {
+          await run('rollback');
+          throw error;
+        }
+      }),
+    valueBytesMax: connection.valueBytesMax,
   };
 }
 

@@ -2,7 +2,7 @@ import { cutBody, LETTER_BODY_BYTES_MAX } from './letter-body.ts';
 import { type SqlCalls } from './sql-calls.ts';
 import { chunks } from './sql-chunks.ts';
 import { type Dialect, placeholders, type SqlRow, type SqlValue } from './sql-dialect.ts';
-import { readRange } from './sql-page.ts';
+import { isStorable, readRange } from './sql-page.ts';
 import { deadLetterColumns } from './sql-schema.ts';
 import {
   type DeadLetter,
@@ -46,6 +46,7 @@ export function createSqlDeadLetters(dialect: Dialect, call: SqlCalls['call']): 
 
     getDead: (id) =>
       call(async ({ run }) => {
+        if (!isStorable(id)) return null;
         const { rows } = await run(`select ${columns.join(', ')} from dead_letters where id = ?`, [id]);
         return rows[0] ? { ...toHead(rows[0]), body: rows[0].body as Buffer } : null;
       }),

@@ -1,5 +1,9 @@
 import { type RunSql, type SqlRow, type SqlValue } from './sql-dialect.ts';
 
+/** What every store can hold, see `parseTimestamp`. */
+const TIME_MIN = new Date('1000-01-01T00:00:00.000Z');
+const TIME_MAX = new Date('9999-12-31T23:59:59.999Z');
+
 /** A page of rows in the order newest first, ids breaking ties. */
 export interface Range {
   select: string;
@@ -17,13 +21,23 @@ export interface Range {
  * Reads a page. Behind a position it takes two statements, each one range of one index: what is left of that moment,
  * and what is older. A page then costs the same wherever it begins; MySQL reads no range for `(a, b) < (?, ?)`.
  */
-export async function readRange(run: RunSql, range: Range): Promise<SqlRow[]> {
+export async function readRange(run: RunSql, asked: Range): Promise<SqlRow[]> {
+  const { after } = asked;
+  // A position is whatever a client says. Databases refuse a time that they could not hold.
+  if (after && after.at < TIME_MIN) return [];
+  const range = after && after.at > TIME_MAX ? { ...asked, after: undefined } : asked;
+  if (![...Object.values(range.same), range.after?.id].every(isStorable)) return [];
   const rows: SqlRow[] = [];
   for (const { sql, values } of statements(range)) {
     if (rows.length < range.limit)
       rows.push(...(await run(sql, [...values, range.limit - rows.length])).rows);
   }
   return rows;
+}
+
+/** PostgreSQL refuses to look for a text with NUL, which no event has. */
+export function isStorable(value: unknown): boolean {
+  return typeof value !== 'string' || !value.includes('\0');
 }
 
 /** The statements of a page, each without its last value, which is how many rows are still wanted. */
