@@ -1,12 +1,14 @@
 import { mongodBinary } from '../mongod/find.ts';
 import { startMongod } from '../mongod/start.ts';
-import { findRabbitmq, findRedis } from './find.ts';
+import { findMariadb, findPostgres, findRabbitmq, findRedis } from './find.ts';
+import { startMysql } from './mysql.ts';
+import { startPostgres } from './postgres.ts';
 import { startRabbitmq } from './rabbitmq.ts';
 import { startRedis } from './redis.ts';
 import { type Service } from './service.ts';
 
 /** What the tests and local work need beside Node. */
-export const serviceNames = ['rabbitmq', 'redis', 'mongodb'] as const;
+export const serviceNames = ['rabbitmq', 'redis', 'mongodb', 'postgres', 'mysql'] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
 interface Kind {
@@ -19,6 +21,8 @@ export const kinds: Record<ServiceName, Kind> = {
   rabbitmq: { find: () => findRabbitmq().server, start: startRabbitmq },
   redis: { find: findRedis, start: startRedis },
   mongodb: { find: mongodBinary, start: startMongod },
+  postgres: { find: () => findPostgres().postgres, start: startPostgres },
+  mysql: { find: () => findMariadb().server, start: startMysql },
 };
 
 /** Starts them side by side; when one does not come up, the others are ended and its error is thrown. */
