@@ -14,11 +14,13 @@ const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
  * Sends one message. Resolves once the queue holds it, and rejects when it did not in time; `settled` tells that nothing
  * of it is in flight any more, which may be later.
  */
-export type SendMessage = (body: Buffer, settled: () => void) => Promise<void>;
+export type SendMessage = (body: Buffer, settled: () => void, key: string) => Promise<void>;
 
 export interface PackerOptions {
   messageEventsMax: number;
   inFlightMax: number;
+  /** Only events of the same key share a message; without it all do. */
+  keyOf?: (event: ActivityEvent) => string;
 }
 
 interface Pack {
@@ -38,7 +40,8 @@ interface Pack {
 export class Packer {
   readonly #options: PackerOptions;
   readonly #send: SendMessage;
-  #open: Pack | undefined;
+  /** One for each key of this turn. */
+  readonly #open = new Map<string, Pack>();
   #requests = 0;
   #bytes = 0;
 
@@ -52,21 +55,21 @@ export class Packer {
     const items = events.map((event) => JSON.stringify(event));
     const sizes = items.map((item) => Buffer.byteLength(item) + 1);
     this.#admit(sizes.reduce((sum, size) => sum + size, 0));
-    const packs: Pack[] = [];
-    items.forEach((item, index) => {
-      const pack = this.#put(item, sizes[index] ?? 0);
-      if (packs.at(-1) !== pack) packs.push(pack);
+    const packs = new Set<Pack>();
+    let last: Pack | undefined;
+    events.forEach((event, index) => {
+      last = this.#put(items[index] ?? '', sizes[index] ?? 0, this.#options.keyOf?.(event) ?? '');
+      packs.add(last);
     });
-    const last = packs.at(-1);
     if (!last) return;
     last.requests += 1;
     this.#requests += 1;
-    await (packs.length === 1 ? last.sent : Promise.all(packs.map(({ sent }) => sent)));
+    await (packs.size === 1 ? last.sent : Promise.all(Array.from(packs, ({ sent }) => sent)));
   }
 
   /** Sends now what waits for the end of this turn. */
   flush(): void {
-    this.#open?.send();
+    for (const pack of this.#open.values()) pack.send();
   }
 
   /** Into nothing any request fits. */
@@ -76,31 +79,31 @@ export class Packer {
       throw new QueueUnavailable(`${this.#requests} requests of ${this.#bytes} bytes are in flight already`);
   }
 
-  #put(item: string, size: number): Pack {
-    const { messageEventsMax } = this.#options;
-    if (
-      this.#open &&
-      (this.#open.items.length >= messageEventsMax || this.#open.bytes + size > MESSAGE_BYTES_MAX)
-    )
-      this.#open.send();
-    const pack = (this.#open ??= this.#begin());
+  #put(item: string, size: number, key: string): Pack {
+    const open = this.#open.get(key);
+    const isFull =
+      open &&
+      (open.items.length >= this.#options.messageEventsMax || open.bytes + size > MESSAGE_BYTES_MAX);
+    if (isFull) open.send();
+    const pack = (isFull ? undefined : open) ?? this.#begin(key);
     pack.items.push(item);
     pack.bytes += size;
     this.#bytes += size;
     return pack;
   }
 
-  #begin(): Pack {
+  #begin(key: string): Pack {
     const pack = { items: [] as string[], bytes: 0, requests: 0 } as Pack;
     pack.sent = new Promise((resolve, reject) => {
       pack.send = () => {
-        if (this.#open !== pack) return;
-        this.#open = undefined;
+        if (this.#open.get(key) !== pack) return;
+        this.#open.delete(key);
         const [first = '', ...others] = pack.items;
         const body = Buffer.from(others.length === 0 ? first : `[${pack.items.join()}]`);
-        this.#send(body, () => this.#settle(pack)).then(resolve, reject);
+        this.#send(body, () => this.#settle(pack), key).then(resolve, reject);
       };
     });
+    this.#open.set(key, pack);
     setImmediate(pack.send);
     return pack;
   }

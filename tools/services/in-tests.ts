@@ -6,6 +6,7 @@ export const urlVariables: Record<ServiceName, string> = {
   rabbitmq: 'TEST_RABBITMQ_URL',
   redis: 'TEST_REDIS_URL',
   mongodb: 'TEST_MONGODB_URL',
+  kafka: 'TEST_KAFKA_URL',
 };
 
 /** Handed from Jest's setup to its teardown; an object of the process, for Jest may load this file twice. */

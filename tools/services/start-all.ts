@@ -1,12 +1,14 @@
 import { mongodBinary } from '../mongod/find.ts';
 import { startMongod } from '../mongod/start.ts';
 import { findRabbitmq, findRedis } from './find.ts';
+import { findKafka } from './kafka-jars.ts';
+import { startKafka } from './kafka.ts';
 import { startRabbitmq } from './rabbitmq.ts';
 import { startRedis } from './redis.ts';
 import { type Service } from './service.ts';
 
 /** What the tests and local work need beside Node. */
-export const serviceNames = ['rabbitmq', 'redis', 'mongodb'] as const;
+export const serviceNames = ['rabbitmq', 'redis', 'mongodb', 'kafka'] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
 interface Kind {
@@ -19,6 +21,7 @@ export const kinds: Record<ServiceName, Kind> = {
   rabbitmq: { find: () => findRabbitmq().server, start: startRabbitmq },
   redis: { find: findRedis, start: startRedis },
   mongodb: { find: mongodBinary, start: startMongod },
+  kafka: { find: findKafka, start: startKafka },
 };
 
 /** Starts them side by side; when one does not come up, the others are ended and its error is thrown. */
