@@ -168,10 +168,11 @@ export class KafkaConsumer implements Consumer {
     }
   }
 
-  async #receive({ batch }: EachBatchPayload): Promise<void> {
+  /** Takes what was fetched; fetching goes on without waiting for any verdict. */
+  #receive({ batch }: EachBatchPayload): Promise<void> {
     const index = this.#partitions.findIndex(({ id }) => id === batch.partition);
     let partition = this.#partitions[index];
-    if (!partition || this.#stopped) return;
+    if (!partition || this.#stopped) return Promise.resolve();
     if (!partition.add(batch.messages)) {
       partition.drop();
       partition = new Partition(batch.partition, this.#options.prefetch);
@@ -179,16 +180,14 @@ export class KafkaConsumer implements Consumer {
       partition.add(batch.messages);
     }
     if (partition.isFull) this.#pause(partition, true);
-    if (partition.isNew) void this.#open(partition);
-    else this.#handOut();
-    await Promise.resolve();
+    if (partition.isOpen) this.#commitSoon();
+    else void this.#open(partition);
+    return Promise.resolve();
   }
 
-  /** Nothing is handed out before it is written down that there is a consumer that may have it in work. */
+  /** Nothing is handed out before a commit has left word of it, and none is made before the former one was read. */
   async #open(partition: Partition): Promise<void> {
-    partition.isNew = false;
-    const mark = (await this.#marks).get(partition.id);
-    partition.openAfter(Number(mark) || 0);
+    partition.open(Number((await this.#marks).get(partition.id)) || 0);
     this.#commitSoon();
   }
 
@@ -236,7 +235,7 @@ export class KafkaConsumer implements Consumer {
 
   /** Commits what the verdicts of this turn allow, one commit after the other, until there is nothing to tell. */
   #commitSoon(): void {
-    this.#committing ??= this.#commit().finally(() => (this.#committing = undefined));
+    this.#committing ??= this.#commit();
   }
 
   async #commit(): Promise<void> {
@@ -247,7 +246,11 @@ export class KafkaConsumer implements Consumer {
         const position = partition.committable;
         return position === undefined ? [] : [{ partition, position, mark: String(this.#options.prefetch) }];
       });
-      if (due.length === 0 || this.#ending.signal.aborted) return;
+      if (due.length === 0 || this.#ending.signal.aborted) {
+        // Before anybody else's turn, or a verdict of that would find a loop that has ended.
+        this.#committing = undefined;
+        return;
+      }
       if (!(await this.#commitAll(due))) await delay(COMMIT_RETRY_MS);
     }
   }

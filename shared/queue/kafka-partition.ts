@@ -21,15 +21,13 @@ export class Partition {
   #offsets: OffsetTracker | undefined;
   #fetched: KafkaMessage[] = [];
   #fetchedBytes = 0;
-  /** So many messages may have been in the hands of a former consumer. */
-  #redelivered = 0;
+  /** So many messages may have been in the hands of a former consumer; undefined until that is known. */
+  #redelivered: number | undefined;
   #committed = -1;
   /** It is written behind the group's offset that messages are in work. */
   #marked = false;
   #rejoined = false;
   paused = false;
-  /** It is not known yet what a former consumer has left. */
-  isNew = true;
 
   constructor(id: number, window: number) {
     this.id = id;
@@ -79,9 +77,13 @@ export class Partition {
     this.#offsets = undefined;
   }
 
-  /** What a former consumer has left: how many messages it may have handed out. */
-  openAfter(former: number): void {
-    this.#redelivered = former;
+  get isOpen(): boolean {
+    return this.#redelivered !== undefined;
+  }
+
+  /** Says how many messages a former consumer may have handed out. */
+  open(redelivered: number): void {
+    this.#redelivered ??= redelivered;
   }
 
   /** What there is to hand out now: what is to be retried comes first. */
@@ -95,8 +97,7 @@ export class Partition {
     this.#fetchedBytes -= body.length;
     const offset = Number(fetched.offset);
     this.#offsets.handOut(offset);
-    const redelivered = this.#redelivered > 0;
-    if (redelivered) this.#redelivered -= 1;
+    const redelivered = this.#redelivered !== undefined && this.#redelivered-- > 0;
     return { partition: this, offset, message: { body, attempts: redelivered ? 2 : 1, redelivered } };
   }
 
@@ -124,8 +125,9 @@ export class Partition {
 
   /** The offset up to which everything is decided, where the group does not know of it. */
   get committable(): number | undefined {
-    const position = this.#offsets?.committable;
-    return position === undefined || (this.#marked && position === this.#committed) ? undefined : position;
+    if (!this.isOpen || !this.#offsets) return undefined;
+    const position = this.#offsets.committable;
+    return this.#marked && position === this.#committed ? undefined : position;
   }
 
   /** The same at the end of this consumer, where nothing that it has handed out is undecided. */

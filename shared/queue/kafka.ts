@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   ConfigResourceTypes,
   Kafka,
+  KafkaJSAggregateError,
   KafkaJSNotImplemented,
   KafkaJSSASLAuthenticationError,
   KafkaJSServerDoesNotSupportApiKey,
@@ -10,6 +11,7 @@ import {
   type Admin,
   type ISocketFactory,
   type Producer,
+  type RetryOptions,
 } from 'kafkajs';
 import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
@@ -32,6 +34,8 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const CONNECT_RETRY_MS = 500;
 /** kafkajs nests its attempts, each level with these: a leader that changes is followed, a broker that is gone told of. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 };
+/** About eight seconds: a member that is back within its session keeps its place, and nobody waits for its end. */
+const CONSUMER_RETRIES = 10;
 /** What is sent to a partition at once is stored as one batch, and brokers refuse a batch above 1 MiB by default. */
 const SEND_BYTES_MAX = 768 * 1024;
 
@@ -79,6 +83,7 @@ class KafkaQueue implements Queue {
   readonly #url: KafkaUrl;
   readonly #options: QueueOptions;
   readonly #logger: Logger;
+  readonly #createClient: (retry: RetryOptions) => Kafka;
   readonly #kafka: Kafka;
   readonly #packer: Packer;
   readonly #consumers = new Set<KafkaConsumer>();
@@ -91,19 +96,21 @@ class KafkaQueue implements Queue {
     this.#url = url;
     this.#options = options;
     this.#logger = logger;
-    this.#kafka = new Kafka({
-      clientId: 'event-tracker',
-      brokers: url.brokers,
-      ssl: url.ssl,
-      ...(url.sasl && { sasl: url.sasl }),
-      ...(socketFactory && { socketFactory }),
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      retry: RETRY,
-      logLevel: logLevel.INFO,
-      // What matters of it is told by this driver, once for each time that it happens.
-      logCreator: () => (entry) => logger.debug({ kafkajs: entry.log }, entry.log.message),
-    });
+    this.#createClient = (retry) =>
+      new Kafka({
+        clientId: 'event-tracker',
+        brokers: url.brokers,
+        ssl: url.ssl,
+        ...(url.sasl && { sasl: url.sasl }),
+        ...(socketFactory && { socketFactory }),
+        connectionTimeout: CONNECT_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        retry,
+        logLevel: logLevel.INFO,
+        // What matters of it is told by this driver, once for each time that it happens.
+        logCreator: () => (entry) => logger.debug({ kafkajs: entry.log }, entry.log.message),
+      });
+    this.#kafka = this.#createClient(RETRY);
     const keyOf = ({ userId }: ActivityEvent) => userId;
     this.#packer = new Packer({ ...options, keyOf }, (body, settled, key) => this.#send(body, settled, key));
   }
@@ -247,7 +254,7 @@ class KafkaQueue implements Queue {
   async consume(handle: MessageHandler, options: ConsumeOptions): Promise<Consumer> {
     const { name: topic } = this.#options;
     const group = {
-      kafka: this.#kafka,
+      kafka: this.#createClient({ ...RETRY, retries: CONSUMER_RETRIES }),
       topic,
       groupId: groupOf(topic),
       readMarks: async () => {
@@ -321,6 +328,7 @@ function groupOf(topic: string): string {
 /** What a setting is to blame for, where trying again cannot help. */
 export function configurationFault(error: Error, topic: string): ConfigurationError | undefined {
   if (error instanceof ConfigurationError) return error;
+  if (error instanceof KafkaJSAggregateError) return configurationFault(error.errors[0] as Error, topic);
   const { cause } = error;
   if (error instanceof KafkaJSSASLAuthenticationError)
     return new ConfigurationError(`QUEUE_URL: Kafka refuses the user or the password (${error.message})`);
