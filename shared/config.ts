@@ -32,7 +32,7 @@ export interface QueueConfig {
 }
 
 export const queueVariables: Variables<QueueConfig> = {
-  QUEUE_URL: url('amqp', 'amqps', 'mongodb', 'mongodb+srv')
+  QUEUE_URL: url('amqp', 'amqps', 'kafka', 'kafkas', 'mongodb', 'mongodb+srv')
     .example('amqp://guest:guest@localhost:5672')
     .description('Where events are queued; the scheme picks the driver. Wins over RABBITMQ_URL'),
   RABBITMQ_URL: url('amqp', 'amqps')

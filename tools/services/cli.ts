@@ -7,12 +7,13 @@ npm run services:install                             install what is missing`;
 /** The settings by which the API and the worker find each service. */
 const settings = {
   rabbitmq: 'RABBITMQ_URL',
+  kafka: 'QUEUE_URL',
   redis: 'REDIS_URL',
   mongodb: 'DATABASE_URL',
   postgres: 'STORE_URL',
   mysql: 'STORE_URL',
 };
-/** What the programs need; the other databases stand in for MongoDB. */
+/** What the programs need; the other brokers and databases stand in for RabbitMQ and MongoDB. */
 const usual: ServiceName[] = ['rabbitmq', 'redis', 'mongodb'];
 const databases: ServiceName[] = ['mongodb', 'postgres', 'mysql'];
 

@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 
 /** The first executable file of that name on the PATH, or in one of the further folders. */
@@ -10,7 +11,14 @@ export function onPath(name: string, furtherFolders: string[] = []): string | un
     .find(isExecutable);
 }
 
-const install = 'npm run services:install';
+/** What was fetched once and is kept for later runs. */
+export function cacheFolder(): string {
+  const set = process.env.XDG_CACHE_HOME;
+  const base = set !== undefined && path.isAbsolute(set) ? set : path.join(os.homedir(), '.cache');
+  return path.join(base, 'event-tracker');
+}
+
+export const install = 'npm run services:install';
 
 export interface RabbitmqPrograms {
   server: string;

@@ -6,6 +6,7 @@ export const urlVariables: Record<ServiceName, string> = {
   rabbitmq: 'TEST_RABBITMQ_URL',
   redis: 'TEST_REDIS_URL',
   mongodb: 'TEST_MONGODB_URL',
+  kafka: 'TEST_KAFKA_URL',
   postgres: 'TEST_POSTGRES_URL',
   mysql: 'TEST_MYSQL_URL',
 };
