@@ -223,7 +223,8 @@ describeExamples(['rabbitmq', 'redis', 'mongodb'], 'the examples of API_DOCS.md'
       [workerPort, ...ports.values()].map((port, index) => ready(programs[index]!, port, '/health')),
     );
     await publishDeadMessages(name);
-    await waitUntilStored(client.db(name).collection('dead_letters'), deadMessages.length);
+    const letters = client.db(name).collection('dead_letters');
+    await waitUntilStored(() => letters.countDocuments(), deadMessages.length);
   }, 120_000);
 
   afterAll(async () => {
@@ -236,7 +237,7 @@ describeExamples(['rabbitmq', 'redis', 'mongodb'], 'the examples of API_DOCS.md'
     'line %i, server %s: %s',
     async (_line, server, _request, { script, shown }) => {
       // An example that reads has to find what the ones before it have sent.
-      await waitUntilStored(activities, accepted);
+      await waitUntilStored(() => activities.countDocuments(), accepted);
       if (script.includes('/pipeline')) await waitUntilReported(client.db(name));
       const env = { ...process.env, API: `http://127.0.0.1:${ports.get(server)}`, ADMIN_KEY };
       const { stdout } = await promisify(execFile)('bash', ['-c', script], { env });

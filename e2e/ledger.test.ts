@@ -6,6 +6,7 @@ import { describeWith, serviceUrl, uniqueName } from '../tools/services/in-tests
 import { startRabbitmq } from '../tools/services/rabbitmq.ts';
 import { balance, openLedger, printSummary, record, sendAll, waitUntilStored } from './ledger.ts';
 import { type PlannedRequest, planRequests } from './plan.ts';
+import { brokers, pairs, readMongodb, stores } from '../tools/pairs.ts';
 import { ready, runProgram } from '../tools/programs.ts';
 import {
   endAll,
@@ -13,6 +14,7 @@ import {
   expectBalanced,
   NO_LIMIT,
   openDb,
+  openFound,
   ours,
   planWholeLog,
   SEED,
@@ -72,7 +74,7 @@ describeWith('mongodb', 'the ledger', () => {
       .collection<Document>('activities')
       .insertMany([stored('a'), stored('b'), doubled, foreign, ...altered] as never);
     await db.collection('dead_letters').insertOne({});
-    const { wrong, ...counts } = await balance(ledger, db);
+    const { wrong, ...counts } = await balance(ledger, readMongodb(db));
     expect(counts).toEqual({
       ...{ sent: 7, accepted: 7, refused: 0, repeated: 1 },
       ...{ stored: 7, doubled: 1, missing: 1, foreign: 1, deadLetters: 1 },
@@ -106,18 +108,18 @@ describeWith('mongodb', 'the ledger', () => {
   });
 });
 
-describeWith(
-  ['rabbitmq', 'redis', 'mongodb'],
-  'two APIs and two workers on RabbitMQ, Redis and MongoDB',
-  () => {
+describe.each(pairs)('$name', ({ name: pairName, broker, store }) => {
+  describeWith(['redis', brokers[broker].service, stores[store].service], 'two APIs and two workers', () => {
     test(
       'store what they accept and nothing else',
       async () => {
         const name = uniqueName('e2e');
+        const server = serviceUrl(brokers[broker].service);
+        const found = await openFound(store, name);
         const settings = {
-          RABBITMQ_URL: serviceUrl('rabbitmq'),
+          QUEUE_URL: brokers[broker].url(server, name),
+          STORE_URL: found.url,
           REDIS_URL: serviceUrl('redis'),
-          DATABASE_URL: `${serviceUrl('mongodb')}/${name}`,
           QUEUE_NAME: name,
           LOG_LEVEL: 'warn',
           ...NO_LIMIT,
@@ -125,60 +127,60 @@ describeWith(
         const started = await startAll(settings, 2);
         const ledger = openLedger();
         await sendAll(ledger, planWholeLog(), started.urls);
-        const db = openDb(serviceUrl('mongodb'), name);
-        await waitUntilStored(db.collection('activities'), ledger.promised.size);
-        const summary = await balance(ledger, db);
-        printSummary('RabbitMQ, 2 APIs, 2 workers', summary, ledger.startedAt);
+        await waitUntilStored(found.countActivities, ledger.promised.size);
+        const summary = await balance(ledger, found);
+        printSummary(`${pairName}, 2 APIs, 2 workers`, summary, ledger.startedAt);
         expectBalanced(summary);
-        expect(await db.collection('activities').distinct('processing.worker')).toHaveLength(2);
+        const workers = new Set<string>();
+        for await (const { processing } of found.activities())
+          workers.add((processing as { worker: string }).worker);
+        expect(workers.size).toBe(2);
 
         const codes = await Promise.all(started.programs.map((program) => program.stop()));
         expect(codes).toEqual([0, 0, 0, 0]);
         for (const program of started.programs) expect(errorLines(program)).toEqual([]);
 
-        // A program of somebody else, which declares the queue as our clients were told to. What a worker had not
-        // acknowledged would be waiting again by now.
-        const connection = await connect(serviceUrl('rabbitmq'));
-        const channel = await connection.createChannel();
-        expect(await channel.assertQueue(name, { durable: true })).toMatchObject({ messageCount: 0 });
-        await channel.deleteQueue(name);
-        await connection.close();
-        await db.dropDatabase();
+        // What a worker had not acknowledged would be waiting again by now.
+        expect(await brokers[broker].depth(server, name)).toBe(0);
+        await brokers[broker].remove(server, name);
+        await found.remove();
       },
       TIMEOUT_MS,
     );
+  });
+});
 
-    test(
-      'use the names of the contract by default',
-      async () => {
-        // Servers of their own, because every other test that uses the default names would meet this one.
-        const [rabbitmq, mongod] = await Promise.all([startRabbitmq(), startMongod()]);
-        const settings = { RABBITMQ_URL: rabbitmq.url, DATABASE_URL: mongod.url, ...NO_LIMIT };
-        const { urls, programs: started } = await startAll(settings, 1);
-        const answer = await fetch(urls[0]!, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: '{"userId":101,"eventType":"page_view","timestamp":"2026-02-19T10:00:00"}',
-        });
-        expect(answer.status).toBe(202);
-        const { eventId } = (await answer.json()) as { eventId: string };
-        const activities = openDb(mongod.url, 'activity_db').collection('activities');
-        await waitUntilStored(activities, 1);
-        expect(await activities.find().toArray()).toMatchObject([
-          { eventId, userId: '101', timestamp: new Date('2026-02-19T10:00:00Z'), payload: {} },
-        ]);
-        const connection = await connect(rabbitmq.url);
-        const channel = await connection.createChannel();
-        const { consumerCount } = await channel.assertQueue('user_activities', { durable: true });
-        expect(consumerCount).toBe(1);
-        await connection.close();
-        expect(await Promise.all(started.map((program) => program.stop()))).toEqual([0, 0]);
-        await Promise.all([rabbitmq.stop(), mongod.stop()]);
-      },
-      TIMEOUT_MS,
-    );
-  },
-);
+describeWith(['rabbitmq', 'mongodb'], 'an API and a worker', () => {
+  test(
+    'use the names of the contract by default',
+    async () => {
+      // Servers of their own, because every other test that uses the default names would meet this one.
+      const [rabbitmq, mongod] = await Promise.all([startRabbitmq(), startMongod()]);
+      const settings = { RABBITMQ_URL: rabbitmq.url, DATABASE_URL: mongod.url, ...NO_LIMIT };
+      const { urls, programs: started } = await startAll(settings, 1);
+      const answer = await fetch(urls[0]!, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"userId":101,"eventType":"page_view","timestamp":"2026-02-19T10:00:00"}',
+      });
+      expect(answer.status).toBe(202);
+      const { eventId } = (await answer.json()) as { eventId: string };
+      const activities = openDb(mongod.url, 'activity_db').collection('activities');
+      await waitUntilStored(() => activities.countDocuments(), 1);
+      expect(await activities.find().toArray()).toMatchObject([
+        { eventId, userId: '101', timestamp: new Date('2026-02-19T10:00:00Z'), payload: {} },
+      ]);
+      const connection = await connect(rabbitmq.url);
+      const channel = await connection.createChannel();
+      const { consumerCount } = await channel.assertQueue('user_activities', { durable: true });
+      expect(consumerCount).toBe(1);
+      await connection.close();
+      expect(await Promise.all(started.map((program) => program.stop()))).toEqual([0, 0]);
+      await Promise.all([rabbitmq.stop(), mongod.stop()]);
+    },
+    TIMEOUT_MS,
+  );
+});
 
 /** So many APIs and as many workers, configured by the environment alone; resolves when all are ready. */
 async function startAll(settings: Record<string, string>, count: number) {

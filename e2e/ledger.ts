@@ -1,6 +1,6 @@
 import { Agent, type IncomingHttpHeaders, request as httpRequest } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Collection, type Db, type Document, type Filter } from 'mongodb';
+import { type StoreReader } from '../tools/pairs.ts';
 import { describeMismatch } from './stored.ts';
 import { type GoodEvent, type PlannedRequest } from './plan.ts';
 import { type ExpectedActivity } from './web-log.ts';
@@ -170,27 +170,24 @@ function note({ wrong }: Ledger, what: string): void {
 }
 
 /** Resolves when the store has as many documents as it has to, or when it gets no more. */
-export async function waitUntilStored<T extends Document>(
-  activities: Collection<T>,
-  count: number,
-  filter: Filter<T> = {},
-): Promise<void> {
+export async function waitUntilStored(countStored: () => Promise<number>, count: number): Promise<void> {
   let stored = -1;
   for (let newsAt = Date.now(); Date.now() - newsAt < STALL_MS; await delay(200)) {
-    const now = await activities.countDocuments(filter);
+    const now = await countStored();
     if (now >= count) return;
     if (now !== stored) newsAt = Date.now();
     stored = now;
   }
-  process.stderr.write(`The store stays at ${stored} of ${count} documents.\n`);
+  process.stderr.write(`The store stays at ${stored} of ${count} documents.
+`);
 }
 
 /** Compares what is stored with what was promised. */
-export async function balance(ledger: Ledger, db: Db): Promise<Summary> {
+export async function balance(ledger: Ledger, store: StoreReader): Promise<Summary> {
   const { sent, accepted, refused, promised, startedAt } = ledger;
   const found = new Map<string, number>();
   let foreign = 0;
-  for await (const document of db.collection('activities').find()) {
+  for await (const document of store.activities()) {
     const id = String(document.eventId);
     found.set(id, (found.get(id) ?? 0) + 1);
     const promise = promised.get(id);
@@ -208,7 +205,7 @@ export async function balance(ledger: Ledger, db: Db): Promise<Summary> {
   }
   const missing = [...promised.keys()].filter((id) => !found.has(id));
   for (const id of missing) note(ledger, `${id} is missing: ${JSON.stringify(promised.get(id))}`);
-  const deadLetters = await db.collection('dead_letters').find().toArray();
+  const deadLetters = await store.deadLetters();
   for (const letter of deadLetters) note(ledger, `dead letter ${JSON.stringify(letter)}`);
   return {
     sent,

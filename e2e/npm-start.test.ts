@@ -16,6 +16,7 @@ import {
   sendAll,
   waitUntilStored,
 } from './ledger.ts';
+import { readMongodb, type StoreReader } from '../tools/pairs.ts';
 import { isRepeatable, type PlannedRequest } from './plan.ts';
 import { descendants, type Program, root, run } from '../tools/programs.ts';
 import {
@@ -52,11 +53,12 @@ describeWith('mongodb', 'npm start', () => {
   }
 
   /** The engine that a running `npm start` has started, found by its command line. */
-  function engineOf(program: Program): { store: Db; queue: Db } {
+  function engineOf(program: Program): { store: StoreReader; db: Db; queue: Db } {
     const engine = descendants(program.pid).find(({ command }) => command.includes('--dbpath'));
     const [, port = ''] = /--port (\d+)/.exec(engine?.command ?? '') ?? [];
     const url = `mongodb://127.0.0.1:${port}`;
-    return { store: openDb(url, 'activity_db'), queue: openDb(url, 'activity_queue') };
+    const db = openDb(url, 'activity_db');
+    return { store: readMongodb(db), db, queue: openDb(url, 'activity_queue') };
   }
 
   async function expectQueueEmpty(queue: Db): Promise<void> {
@@ -85,7 +87,7 @@ describeWith('mongodb', 'npm start', () => {
       const ledger = openLedger();
       await sendAll(ledger, plan, [url]);
       const { store, queue } = engineOf(first);
-      await waitUntilStored(store.collection('activities'), ledger.promised.size);
+      await waitUntilStored(store.countActivities, ledger.promised.size);
       const summary = await balance(ledger, store);
       printSummary('npm start', summary, ledger.startedAt);
       expectBalanced(summary);
@@ -145,22 +147,22 @@ describeWith('mongodb', 'npm start', () => {
       // Of what is killed, some has to be in the store, some in the worker's hands and some in the queue alone.
       const worker = descendants(first.pid).find(({ command }) => command.endsWith('worker.ts '));
       await sendUntil(400, ledger, sending, url, () => process.kill(worker!.pid, 'SIGSTOP'));
-      const before = await engineOf(first).store.collection('activities').countDocuments();
+      const before = await engineOf(first).store.countActivities();
       await sendUntil(ledger.accepted + 400, ledger, sending, url, () => first.killAll());
       const promised = [...ledger.promised.keys()];
       expect(before).toBeLessThan(promised.length);
 
       const second = start();
       await printedUrl(second);
-      const { store, queue } = engineOf(second);
-      const activities = store.collection<{ _id: string }>('activities');
+      const { store, db, queue } = engineOf(second);
+      const activities = db.collection<{ _id: string }>('activities');
       const isPromised = { _id: { $in: promised } };
-      await waitUntilStored(activities, promised.length, isPromised);
+      await waitUntilStored(() => activities.countDocuments(isPromised), promised.length);
       expect(await activities.countDocuments(isPromised)).toBe(promised.length);
 
       // What had no answer is sent again, as a client would, with all the rest: nothing may be there twice.
       await sendAll(ledger, requests, [url]);
-      await waitUntilStored(activities, ledger.promised.size);
+      await waitUntilStored(store.countActivities, ledger.promised.size);
       const summary = await balance(ledger, store);
       printSummary(
         `npm start, killed with ${before} of ${promised.length} stored`,

@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto';
 import { Agent } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import { connect } from 'amqplib';
-import { type Binary, type Db, ObjectId } from 'mongodb';
+import { Kafka, logLevel } from 'kafkajs';
+import { ObjectId } from 'mongodb';
+import { type BrokerName, brokers, type OpenStore, type StoreName, stores } from '../tools/pairs.ts';
 import { freePort } from '../tools/services/free-port.ts';
 import { describeWith, serviceUrl, uniqueName, until } from '../tools/services/in-tests.ts';
 import { send } from './ledger.ts';
 import { ENVELOPE, type Poison, poisons } from './poison-pack.ts';
 import { type Program, ready, runProgram } from '../tools/programs.ts';
-import { endAll, errorLines, NO_LIMIT, openDb, ours, TIMEOUT_MS } from './support.ts';
+import { endAll, errorLines, NO_LIMIT, openDb, openFound, ours, TIMEOUT_MS } from './support.ts';
 
 afterAll(endAll);
 
@@ -18,13 +20,8 @@ const GOOD_PER_POISON = 100;
 const LETTER_BODY_BYTES_MAX = 15 * 1024 * 1024;
 /** A delivery may be repeated where the machine stalls; what loops is delivered without end. */
 const ATTEMPTS_MAX = 3;
-
-interface Letter {
-  _id: string;
-  reason: string;
-  body: Binary;
-  attempts: number;
-}
+/** The broker takes no larger batch of records by default; some of it is not the messages'. */
+const RECORD_BYTES_MAX = 900 * 1024;
 
 /** What has to be there in the end. */
 interface Expected {
@@ -87,55 +84,64 @@ function* messagesOf(expected: Expected, pack: readonly Poison[]): Generator<Buf
 }
 
 interface System {
-  db: Db;
+  /** Of the database, and of the queue. */
+  name: string;
+  server: string;
+  queue: (typeof brokers)[BrokerName];
+  store: OpenStore;
   api: Program;
   worker: Program;
   url: string;
 }
 
 /** One API and one worker; the API reads what the worker stores. */
-async function startSystem(settings: Record<string, string>): Promise<System> {
+async function startSystem(broker: BrokerName, storeName: StoreName): Promise<System> {
   const name = uniqueName('e2e_poison');
+  const queue = brokers[broker];
+  const server = serviceUrl(queue.service);
+  const store = await openFound(storeName, name);
   const ports = { API_PORT: String(await freePort()), CONSUMER_PORT: String(await freePort()) };
   const environment = {
-    ...{ DATABASE_URL: `${serviceUrl('mongodb')}/${name}`, QUEUE_NAME: name, LOG_LEVEL: 'warn' },
-    ...{ ...NO_LIMIT, ...settings, ...ports },
+    ...{ QUEUE_URL: queue.url(server, name), STORE_URL: store.url, QUEUE_NAME: name, LOG_LEVEL: 'warn' },
+    ...{ ...NO_LIMIT, ...ports },
   };
   const [api, worker] = ['api/server.ts', 'consumer/worker.ts'].map((file) =>
     ours(runProgram(file, environment)),
   ) as [Program, Program];
   await Promise.all([ready(api, Number(ports.API_PORT)), ready(worker, Number(ports.CONSUMER_PORT))]);
-  const db = openDb(serviceUrl('mongodb'), name);
-  return { db, api, worker, url: `http://127.0.0.1:${ports.API_PORT}/api/v1/activities` };
+  const url = `http://127.0.0.1:${ports.API_PORT}/api/v1/activities`;
+  return { name, server, queue, store, api, worker, url };
+}
+
+/** All that was sent comes out as expected, from programs that are well and end in order, and nothing is left. */
+async function expectEnd(system: System, expected: Expected): Promise<void> {
+  const { name, server, queue, store } = system;
+  await settled(store, expected);
+  await expectAll(system, expected);
+  await expectHealthy(system);
+  expect(await queue.depth(server, name)).toBe(0);
+  await queue.remove(server, name);
+  await store.remove();
 }
 
 /** Waits until nothing more comes: with as many documents as are expected, or when there is no news. */
-async function settled(db: Db, expected: Expected): Promise<void> {
+async function settled(store: OpenStore, expected: Expected): Promise<void> {
   const wanted = expected.good.size + expected.stored.size + expected.letters.size;
   let [seen, quietSince] = [-1, Date.now()];
   await until(async () => {
-    const counts = await Promise.all(
-      ['activities', 'dead_letters'].map((name) => db.collection(name).countDocuments()),
-    );
-    const count = counts.reduce((sum, one) => sum + one);
+    const count = (await store.countActivities()) + (await store.countDeadLetters());
     if (count !== seen) [seen, quietSince] = [count, Date.now()];
     return count >= wanted || Date.now() - quietSince > 30_000;
   });
 }
 
 /** Every good event is stored, every poison is one dead letter with its bytes or stored unaltered, and nothing else is there. */
-async function expectAll({ db, url }: System, expected: Expected): Promise<void> {
+async function expectAll({ store, url }: System, expected: Expected): Promise<void> {
   const faults: string[] = [];
-  const activities = await db
-    .collection('activities')
-    .find({}, { projection: { payload: 1, 'processing.attempts': 1, eventType: 1 } })
-    .toArray();
-  const ids = new Set(activities.map(({ _id }) => String(_id)));
-  for (const id of [...expected.good.keys(), ...expected.stored.keys()]) {
-    if (!ids.has(id)) faults.push(`${id} ${expected.stored.get(id)?.name ?? ''} is not stored`);
-  }
-  for (const { _id, payload, eventType, processing } of activities) {
+  const ids = new Set<string>();
+  for await (const { _id, payload, eventType, processing } of store.activities()) {
     const id = String(_id);
+    ids.add(id);
     const n = expected.good.get(id);
     if (n === undefined && !expected.stored.has(id)) faults.push(`${id} is stored and should not be`);
     if (n !== undefined && !isDeepStrictEqual([payload, eventType], [{ n }, 'good']))
@@ -143,18 +149,20 @@ async function expectAll({ db, url }: System, expected: Expected): Promise<void>
     if ((processing as { attempts: number }).attempts > ATTEMPTS_MAX)
       faults.push(`${id} was delivered too often`);
   }
+  for (const id of [...expected.good.keys(), ...expected.stored.keys()]) {
+    if (!ids.has(id)) faults.push(`${id} ${expected.stored.get(id)?.name ?? ''} is not stored`);
+  }
   for (const [id, poison] of expected.stored) {
     const answer = await fetch(`${url}/${encodeURIComponent(id)}`);
     const difference = alteration(poison, id, await answer.text());
     if (difference) faults.push(`${id} ${poison.name}: ${difference}`);
   }
-  const letters = new Map<string, Letter>();
-  for await (const letter of db.collection<Letter>('dead_letters').find()) letters.set(letter._id, letter);
+  const letters = new Map((await store.deadLetters()).map((letter) => [letter.id, letter]));
   for (const [id, { poison, body }] of expected.letters) {
     const letter = letters.get(id);
     if (!letter) faults.push(`${poison.name} is no dead letter`);
     else if (letter.reason !== poison.queue) faults.push(`${poison.name} died of ${letter.reason}`);
-    else if (!body.subarray(0, LETTER_BODY_BYTES_MAX).equals(Buffer.from(letter.body.buffer)))
+    else if (!body.subarray(0, LETTER_BODY_BYTES_MAX).equals(letter.body))
       faults.push(`${poison.name}: the bytes of the dead letter are others`);
     else if (letter.attempts > ATTEMPTS_MAX) faults.push(`${poison.name} was tried ${letter.attempts} times`);
   }
@@ -237,112 +245,102 @@ test('the comparison notices what is altered', () => {
   }
 });
 
-describeWith(['rabbitmq', 'mongodb'], 'the poison pack', () => {
-  test(
-    'sent to the API is refused by name, alone and in a batch, and what is good is stored as it is',
-    async () => {
-      const system = await startSystem({ RABBITMQ_URL: serviceUrl('rabbitmq') });
-      const agent = new Agent({ keepAlive: true, maxSockets: 8 });
-      const expected = nothing();
-      const faults: string[] = [];
-      const post = (path: '' | '/batch', body: string | Buffer) =>
-        send(agent, system.url + path, {
-          ...{ path, headers: { 'content-type': 'application/json' }, body: Buffer.from(body), events: [] },
-        });
-      const judge = (poison: Poison, how: string, given: unknown, wanted: unknown) => {
-        if (!isDeepStrictEqual(given, wanted))
-          faults.push(`${poison.name} ${how}: ${JSON.stringify(given)} instead of ${JSON.stringify(wanted)}`);
-      };
-      const fieldsOf = (details: unknown) => (details as { field: string }[]).map(({ field }) => field);
+// Every store has the same list of what is accepted and what is refused.
+describe.each(Object.keys(stores) as StoreName[])('with %s', (store) => {
+  describeWith(['rabbitmq', stores[store].service], `the poison pack, stored in ${store},`, () => {
+    test(
+      'sent to the API is refused by name, alone and in a batch, and what is good is stored as it is',
+      async () => {
+        const system = await startSystem('rabbitmq', store);
+        const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+        const expected = nothing();
+        const faults: string[] = [];
+        const post = (path: '' | '/batch', body: string | Buffer) =>
+          send(agent, system.url + path, {
+            ...{ path, headers: { 'content-type': 'application/json' }, body: Buffer.from(body), events: [] },
+          });
+        const judge = (poison: Poison, how: string, given: unknown, wanted: unknown) => {
+          if (!isDeepStrictEqual(given, wanted))
+            faults.push(
+              `${poison.name} ${how}: ${JSON.stringify(given)} instead of ${JSON.stringify(wanted)}`,
+            );
+        };
+        const fieldsOf = (details: unknown) => (details as { field: string }[]).map(({ field }) => field);
 
-      const inHttp = poisons.filter(({ http }) => http !== undefined);
-      await Promise.all(
-        inHttp.map(async (poison, index) => {
-          const { http } = poison;
-          const id = `alone-${index}`;
-          const single = await post('', poison.text(id, ''));
-          if (http === 'stored') {
-            expected.stored.set(id, poison);
-            judge(poison, 'alone', [single.status, single.body.eventId], [202, id]);
-          } else {
-            judge(poison, 'alone', [single.status, single.body.code], [http?.status, http?.code]);
-            if (http?.field !== undefined)
-              judge(poison, 'alone', fieldsOf(single.body.details), [http.field]);
-          }
+        const inHttp = poisons.filter(({ http }) => http !== undefined);
+        await Promise.all(
+          inHttp.map(async (poison, index) => {
+            const { http } = poison;
+            const id = `alone-${index}`;
+            const single = await post('', poison.text(id, ''));
+            if (http === 'stored') {
+              expected.stored.set(id, poison);
+              judge(poison, 'alone', [single.status, single.body.eventId], [202, id]);
+            } else {
+              judge(poison, 'alone', [single.status, single.body.code], [http?.status, http?.code]);
+              if (http?.field !== undefined)
+                judge(poison, 'alone', fieldsOf(single.body.details), [http.field]);
+            }
 
-          const place = index % GOOD_PER_POISON;
-          const texts = goodTexts(expected, GOOD_PER_POISON);
-          if (poison.alone) {
-            judge(poison, 'beside', (await post('/batch', `[${texts.join()}]`)).status, 202);
-            return;
-          }
-          const inBatch = `batch-${index}`;
-          texts.splice(place, 0, String(poison.text(inBatch, '')));
-          const { status, body } = await post('/batch', `[${texts.join()}]`);
-          const rejected = body.rejected as { index: number; details: unknown }[];
-          if (http === 'stored') {
-            expected.stored.set(inBatch, poison);
-            judge(poison, 'in a batch', [status, rejected], [202, []]);
-          } else {
-            judge(poison, 'in a batch', [status, rejected.map((one) => one.index)], [202, [place]]);
-            if (http?.field !== undefined)
-              judge(poison, 'in a batch', fieldsOf(rejected[0]?.details), [http.field]);
-          }
-        }),
-      );
-      agent.destroy();
-      expect(faults).toEqual([]);
-      await settled(system.db, expected);
-      await expectAll(system, expected);
-      await expectHealthy(system);
-      await expectEmpty(system.db.databaseName);
-      await system.db.dropDatabase();
-    },
-    TIMEOUT_MS,
-  );
+            const place = index % GOOD_PER_POISON;
+            const texts = goodTexts(expected, GOOD_PER_POISON);
+            if (poison.alone) {
+              judge(poison, 'beside', (await post('/batch', `[${texts.join()}]`)).status, 202);
+              return;
+            }
+            const inBatch = `batch-${index}`;
+            texts.splice(place, 0, String(poison.text(inBatch, '')));
+            const { status, body } = await post('/batch', `[${texts.join()}]`);
+            const rejected = body.rejected as { index: number; details: unknown }[];
+            if (http === 'stored') {
+              expected.stored.set(inBatch, poison);
+              judge(poison, 'in a batch', [status, rejected], [202, []]);
+            } else {
+              judge(poison, 'in a batch', [status, rejected.map((one) => one.index)], [202, [place]]);
+              if (http?.field !== undefined)
+                judge(poison, 'in a batch', fieldsOf(rejected[0]?.details), [http.field]);
+            }
+          }),
+        );
+        agent.destroy();
+        expect(faults).toEqual([]);
+        await expectEnd(system, expected);
+      },
+      TIMEOUT_MS,
+    );
 
-  test(
-    'straight on the RabbitMQ queue becomes one dead letter each, and what is good is stored as it is',
-    async () => {
-      const system = await startSystem({ RABBITMQ_URL: serviceUrl('rabbitmq') });
-      const expected = nothing();
-      const connection = await connect(serviceUrl('rabbitmq'));
-      const channel = await connection.createConfirmChannel();
-      let count = 0;
-      for (const message of messagesOf(expected, poisons)) {
-        // Whoever publishes may also say anything in the headers.
-        const headers = count % 10 === 0 ? { 'x-delivery-count': 'many' } : {};
-        channel.sendToQueue(system.db.databaseName, message, { persistent: true, headers });
-        if (++count % 200 === 0) await channel.waitForConfirms();
-      }
-      await channel.waitForConfirms();
-      await connection.close();
-      await settled(system.db, expected);
-      await expectAll(system, expected);
-      await expectHealthy(system);
-      await expectEmpty(system.db.databaseName);
-      await system.db.dropDatabase();
-    },
-    TIMEOUT_MS,
-  );
-
-  async function expectEmpty(queue: string): Promise<void> {
-    const connection = await connect(serviceUrl('rabbitmq'));
-    const channel = await connection.createChannel();
-    expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 0, consumerCount: 0 });
-    await channel.deleteQueue(queue);
-    await connection.close();
-  }
+    test(
+      'straight on the RabbitMQ queue becomes one dead letter each, and what is good is stored as it is',
+      async () => {
+        const system = await startSystem('rabbitmq', store);
+        const expected = nothing();
+        const connection = await connect(serviceUrl('rabbitmq'));
+        const channel = await connection.createConfirmChannel();
+        let count = 0;
+        for (const message of messagesOf(expected, poisons)) {
+          // Whoever publishes may also say anything in the headers.
+          const headers = count % 10 === 0 ? { 'x-delivery-count': 'many' } : {};
+          channel.sendToQueue(system.name, message, { persistent: true, headers });
+          if (++count % 200 === 0) await channel.waitForConfirms();
+        }
+        await channel.waitForConfirms();
+        await connection.close();
+        await expectEnd(system, expected);
+      },
+      TIMEOUT_MS,
+    );
+  });
 });
 
 describeWith('mongodb', 'the poison pack', () => {
   test(
     'straight into the MongoDB queue becomes one dead letter each, and what is good is stored as it is',
     async () => {
-      const name = uniqueName('e2e_poison_queue');
-      const system = await startSystem({ QUEUE_URL: `${serviceUrl('mongodb')}/${name}` });
+      const system = await startSystem('mongodb-queue', 'mongodb');
+      const { name, server, queue: kind } = system;
       const expected = nothing();
-      const queue = openDb(serviceUrl('mongodb'), name).collection<object>(system.db.databaseName);
+      const db = openDb(server, new URL(kind.url(server, name)).pathname.slice(1));
+      const queue = db.collection<object>(name);
       // No document is larger than 16 MiB, and so is no message here.
       const pack = poisons.filter(({ text }) => text('', ENVELOPE).length < 15 * 1024 * 1024);
       let waiting: object[] = [];
@@ -366,11 +364,45 @@ describeWith('mongodb', 'the poison pack', () => {
       waiting.push({ body: 17, visibleAt: 0, attempts: 'many' });
       letter('17', 'invalid-event');
       await queue.insertMany(waiting);
-      await settled(system.db, expected);
-      await expectAll(system, expected);
-      await expectHealthy(system);
-      expect(await queue.countDocuments()).toBe(0);
-      await Promise.all([system.db.dropDatabase(), openDb(serviceUrl('mongodb'), name).dropDatabase()]);
+      await expectEnd(system, expected);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describeWith(['kafka', 'mongodb'], 'the poison pack', () => {
+  test(
+    'straight onto the Kafka topic becomes one dead letter each, and what is good is stored as it is',
+    async () => {
+      const system = await startSystem('kafka', 'mongodb');
+      const expected = nothing();
+      const kafka = new Kafka({
+        brokers: [system.server.replace('kafka://', '')],
+        logLevel: logLevel.NOTHING,
+      });
+      const producer = kafka.producer({ allowAutoTopicCreation: false });
+      await producer.connect();
+      const pack = poisons.filter(({ text }) => text('', ENVELOPE).length < RECORD_BYTES_MAX);
+      let waiting: { key: string | null; value: Buffer | null; headers?: Record<string, string> }[] = [];
+      const sendWaiting = async () => {
+        await producer.send({ topic: system.name, acks: -1, messages: waiting });
+        waiting = [];
+      };
+      let [count, bytes] = [0, 0];
+      for (const value of messagesOf(expected, pack)) {
+        if (bytes + value.length > RECORD_BYTES_MAX) {
+          await sendWaiting();
+          bytes = 0;
+        }
+        bytes += value.length;
+        count += 1;
+        // Whoever publishes may also use any key and say anything in the headers.
+        const key = count % 10 === 0 ? null : String(count % 7);
+        waiting.push({ key, value, ...(count % 10 === 1 && { headers: { 'x-delivery-count': 'many' } }) });
+      }
+      await sendWaiting();
+      await producer.disconnect();
+      await expectEnd(system, expected);
     },
     TIMEOUT_MS,
   );

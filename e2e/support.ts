@@ -1,7 +1,9 @@
 import { type Db, MongoClient } from 'mongodb';
 import { type Summary } from './ledger.ts';
 import { planRequests } from './plan.ts';
+import { type OpenStore, type StoreName, type StoreReader, stores } from '../tools/pairs.ts';
 import { type Program } from '../tools/programs.ts';
+import { serviceUrl } from '../tools/services/in-tests.ts';
 
 export const SEED = 1995_07_01;
 /** A whole log of some twenty thousand activities takes its time on a small machine. */
@@ -10,6 +12,7 @@ export const TIMEOUT_MS = 180_000;
 export const NO_LIMIT = { RATE_LIMIT_MAX_REQUESTS: '1000000' };
 
 const clients: MongoClient[] = [];
+const readers: StoreReader[] = [];
 const programs: Program[] = [];
 
 export const planWholeLog = () => planRequests(SEED, 24_000);
@@ -21,6 +24,13 @@ export function openDb(url: string, name: string): Db {
   return client.db(name);
 }
 
+/** A database on the server for the tests, seen from outside. */
+export async function openFound(store: StoreName, name: string): Promise<OpenStore> {
+  const found = await stores[store].open(serviceUrl(stores[store].service), name);
+  readers.push(found);
+  return found;
+}
+
 /** A program that `endAll` stops where the test has not come to it. */
 export function ours(program: Program): Program {
   programs.push(program);
@@ -28,8 +38,8 @@ export function ours(program: Program): Program {
 }
 
 export async function endAll(): Promise<void> {
-  await Promise.all(clients.map((client) => client.close()));
   await Promise.all(programs.map((program) => program.stop()));
+  await Promise.all([...clients, ...readers].map((one) => one.close()));
 }
 
 /** The lines on standard error, without the warnings of Node itself. */

@@ -32,7 +32,7 @@ export interface QueueConfig {
 }
 
 export const queueVariables: Variables<QueueConfig> = {
-  QUEUE_URL: url('amqp', 'amqps', 'mongodb', 'mongodb+srv')
+  QUEUE_URL: url('amqp', 'amqps', 'kafka', 'kafkas', 'mongodb', 'mongodb+srv')
     .example('amqp://guest:guest@localhost:5672')
     .description('Where events are queued; the scheme picks the driver. Wins over RABBITMQ_URL'),
   RABBITMQ_URL: url('amqp', 'amqps')
@@ -52,11 +52,13 @@ export interface StoreConfig {
   DATABASE_URL?: string;
 }
 
+const storeSchemes = ['mongodb', 'mongodb+srv', 'postgres', 'postgresql', 'mysql'];
+
 export const storeVariables: Variables<StoreConfig> = {
-  STORE_URL: url('mongodb', 'mongodb+srv')
+  STORE_URL: url(...storeSchemes)
     .example('mongodb://localhost:27017/activity_db')
     .description('Where events are stored; the scheme picks the driver. Wins over DATABASE_URL'),
-  DATABASE_URL: url('mongodb', 'mongodb+srv')
+  DATABASE_URL: url(...storeSchemes)
     .example('mongodb://user:password@database:27017/activity_db?authSource=admin')
     .description('The database. This or STORE_URL must be set'),
 };

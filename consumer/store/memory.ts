@@ -1,4 +1,5 @@
 import { StoreUnavailable } from '@event-tracker/shared/errors';
+import { toActivity } from './activity.ts';
 import { compareText, createMemoryDeadLetters } from './memory-dead-letters.ts';
 import { addCounts, noCounts, type ProcessReport } from '@event-tracker/shared/process-report';
 import {
@@ -30,7 +31,7 @@ export function createMemoryStore(worker = 'memory'): MemoryStore {
     const { eventId } = delivery.event;
     if (store.rejects.has(eventId)) return { status: 'rejected', error: 'rejected by the test' };
     if (activities.has(eventId)) return { status: 'duplicate' };
-    activities.set(eventId, copy(toActivity(delivery, worker)));
+    activities.set(eventId, copy(toActivity(delivery, worker, new Date())));
     return { status: 'stored' };
   }
 
@@ -86,24 +87,6 @@ function createMemoryProcesses(
         folded = addCounts(folded, counts);
         processes.delete(id);
       }
-    },
-  };
-}
-
-function toActivity({ event, attempts, redelivered }: Delivery, worker: string): StoredActivity {
-  const { timestamp, receivedAt, requestId, ip, userAgent, ...original } = event;
-  return {
-    ...original,
-    timestamp: new Date(timestamp),
-    processing: {
-      receivedAt: new Date(receivedAt),
-      processedAt: new Date(),
-      attempts,
-      redelivered,
-      worker,
-      requestId,
-      ip,
-      userAgent,
     },
   };
 }

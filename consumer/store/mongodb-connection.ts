@@ -2,6 +2,7 @@ import { ConfigurationError, StoreUnavailable } from '@event-tracker/shared/erro
 import { durableWriteConcern } from '@event-tracker/shared/mongodb';
 import mongoose, { type Connection, type ConnectOptions, type mongo } from 'mongoose';
 import { callFault, messageOf } from './mongodb-errors.ts';
+import { within } from './within.ts';
 
 const DEFAULT_DATABASE = 'activity_db';
 
@@ -58,7 +59,8 @@ export function createMongodbConnection(url: string, timeoutMs: number): Mongodb
     connection,
     async call(operation, RefusedError = StoreUnavailable) {
       try {
-        return await within(timeoutMs, async () => operation(await connect()));
+        // The driver bounds each of its steps, not their sum; its option `timeoutMS` has no effect.
+        return await within(timeoutMs, 'MongoDB', async () => operation(await connect()));
       } catch (error) {
         const fault = callFault(error);
         if (fault === 'unexpected') throw error;
@@ -89,26 +91,5 @@ function checkUrl(url: string): void {
     throw new ConfigurationError(
       'STORE_URL or DATABASE_URL: is not a MongoDB URL with known options; write special characters in the user name or password as %40 and so on',
     );
-  }
-}
-
-const TICKS = 10;
-
-/**
- * The driver bounds each of its steps, not their sum; its option `timeoutMS` has no effect. The time is taken in ticks,
- * of which a stall of this process, as by messages of many megabytes, costs one: the database is not away then.
- */
-async function within<T>(timeoutMs: number, work: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_resolve, reject) => {
-    let ticksLeft = TICKS;
-    timer = setInterval(() => {
-      if (--ticksLeft === 0) reject(new StoreUnavailable(`MongoDB: no answer within ${timeoutMs} ms`));
-    }, timeoutMs / TICKS);
-  });
-  try {
-    return await Promise.race([work(), tooLate]);
-  } finally {
-    clearInterval(timer);
   }
 }

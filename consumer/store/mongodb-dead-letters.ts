@@ -1,12 +1,10 @@
 import { type Connection } from 'mongoose';
 import { deadLetterSchema, type DeadLetterDocument } from '../models/dead-letter.ts';
+import { cutBody } from './letter-body.ts';
 import { type MongodbConnection } from './mongodb-connection.ts';
 import { deadLetterConditions } from './mongodb-page.ts';
 import { writeEach } from './mongodb-write.ts';
 import { type DeadLetter, type DeadLetterStore } from './store.ts';
-
-/** A document ends at 16 MiB. No event is that large; of a foreign message that is, the letter keeps the beginning. */
-const LETTER_BODY_BYTES_MAX = 15 * 1024 * 1024;
 
 /** The part of the store that keeps dead letters, and the model whose indexes it needs. */
 export function createMongodbDeadLetters(
@@ -68,13 +66,7 @@ function toLetter({ _id, ...letter }: DeadLetterDocument): DeadLetter {
   return { id: _id, ...letter };
 }
 
-function toLetterDocument({ id, ...letter }: DeadLetter): DeadLetterDocument {
-  const { length } = letter.body;
-  if (length <= LETTER_BODY_BYTES_MAX) return { _id: id, ...letter };
-  return {
-    _id: id,
-    ...letter,
-    error: `${letter.error} (of its ${length} bytes the first ${LETTER_BODY_BYTES_MAX} are kept)`,
-    body: letter.body.subarray(0, LETTER_BODY_BYTES_MAX),
-  };
+function toLetterDocument(letter: DeadLetter): DeadLetterDocument {
+  const { id, ...kept } = cutBody(letter);
+  return { _id: id, ...kept };
 }

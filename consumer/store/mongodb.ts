@@ -1,12 +1,13 @@
 import { ConfigurationError } from '@event-tracker/shared/errors';
 import { activitySchema, type ActivityDocument } from '../models/activity.ts';
+import { toActivity } from './activity.ts';
 import { createMongodbAttempts } from './mongodb-attempts.ts';
 import { createMongodbConnection } from './mongodb-connection.ts';
 import { createMongodbDeadLetters } from './mongodb-dead-letters.ts';
 import { writeEach } from './mongodb-write.ts';
 import { createMongodbProcesses } from './mongodb-processes.ts';
 import { activityConditions } from './mongodb-page.ts';
-import { type Delivery, type Store, type StoredActivity, type StoreOptions } from './store.ts';
+import { type Store, type StoredActivity, type StoreOptions } from './store.ts';
 
 /** Complete documents need no conversion, and without one Mongoose drops none silently. */
 const UNORDERED = { ordered: false, lean: true } as const;
@@ -31,7 +32,7 @@ export function createMongodbStore(url: string, { worker, timeoutMs }: StoreOpti
 
     save(deliveries) {
       const processedAt = new Date();
-      const documents = deliveries.map((delivery) => toDocument(delivery, worker, processedAt));
+      const documents = deliveries.map((delivery) => toDocument(toActivity(delivery, worker, processedAt)));
       return call((durable) =>
         writeEach((some) => activities.insertMany(some, { ...UNORDERED, ...durable }), documents),
       );
@@ -43,13 +44,13 @@ export function createMongodbStore(url: string, { worker, timeoutMs }: StoreOpti
           .find(activityConditions(filter))
           .sort({ timestamp: -1, _id: -1 })
           .limit(filter.limit);
-        return (await query.maxTimeMS(timeoutMs).lean()).map(toActivity);
+        return (await query.maxTimeMS(timeoutMs).lean()).map(fromDocument);
       }),
 
     get: (eventId) =>
       call(async () => {
         const document = await activities.findOne({ _id: eventId }).maxTimeMS(timeoutMs).lean();
-        return document && toActivity(document);
+        return document && fromDocument(document);
       }),
 
     ...createMongodbProcesses(connection, call),
@@ -62,30 +63,10 @@ export function createMongodbStore(url: string, { worker, timeoutMs }: StoreOpti
   };
 }
 
-function toDocument({ event, attempts, redelivered }: Delivery, worker: string, processedAt: Date) {
-  const { eventId, userId, eventType, timestamp, payload, source, receivedAt, requestId, ip, userAgent } =
-    event;
-  return {
-    _id: eventId,
-    eventId,
-    userId,
-    eventType,
-    timestamp: new Date(timestamp),
-    payload,
-    source,
-    processing: {
-      receivedAt: new Date(receivedAt),
-      processedAt,
-      attempts,
-      redelivered,
-      worker,
-      requestId,
-      ip,
-      userAgent,
-    },
-  } satisfies ActivityDocument;
+function toDocument(activity: StoredActivity): ActivityDocument {
+  return { _id: activity.eventId, ...activity };
 }
 
-function toActivity({ _id, ...activity }: ActivityDocument): StoredActivity {
+function fromDocument({ _id, ...activity }: ActivityDocument): StoredActivity {
   return activity;
 }

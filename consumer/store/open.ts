@@ -1,4 +1,5 @@
 import { ConfigurationError } from '@event-tracker/shared/errors';
+import { createSqlStore } from './sql.ts';
 import { type Store, type StoreOptions } from './store.ts';
 
 /**
@@ -12,6 +13,11 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
     case 'mongodb':
     case 'mongodb+srv':
       return (await import('./mongodb.ts')).createMongodbStore(url, options);
+    case 'postgres':
+    case 'postgresql':
+      return createSqlStore((await import('./postgres.ts')).postgres, url, options);
+    case 'mysql':
+      return createSqlStore((await import('./mysql.ts')).mysql, url, options);
     default:
       throw new ConfigurationError(`STORE_URL: no store driver for ${scheme}://`);
   }

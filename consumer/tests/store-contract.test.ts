@@ -1,5 +1,6 @@
 import { MongoMemoryServer } from 'mongodb-memory-server';
-import { uniqueName } from '../../tools/services/in-tests.ts';
+import { isRunning, uniqueName } from '../../tools/services/in-tests.ts';
+import { type ServiceName } from '../../tools/services/start-all.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { openStore } from '../store/open.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type Store,
 } from '../store/store.ts';
 import { noCounts, type ProcessReport } from '@event-tracker/shared/process-report';
+import { createDatabase, sqlServices } from './databases.ts';
 import { aDeadLetter, aDelivery, aReport } from './events.ts';
 
 let server: MongoMemoryServer | undefined;
@@ -34,18 +36,25 @@ const drivers = [
     },
     badPayload: { text: 'x'.repeat(17 * 1024 * 1024) },
   },
+  ...sqlServices.map((driver) => ({
+    driver,
+    open: async () => {
+      const url = await createDatabase(driver);
+      const options = { worker: 'tester', timeoutMs: 10_000 };
+      return [await openStore(url, options), await openStore(url, options)] as const;
+    },
+    badPayload: { text: 'x'.repeat(17 * 1024 * 1024) },
+  })),
 ];
 
-const haveMongod = process.env.TEST_MONGODB_URL !== undefined;
-
 beforeAll(async () => {
-  if (haveMongod) server = await MongoMemoryServer.create();
+  if (isRunning('mongodb')) server = await MongoMemoryServer.create();
 });
 afterAll(async () => {
   await server?.stop();
 });
 
-describe.each(drivers.filter(({ driver }) => driver !== 'mongodb' || haveMongod))(
+describe.each(drivers.filter(({ driver }) => driver === 'memory' || isRunning(driver as ServiceName)))(
   'store on $driver',
   ({ open, badPayload }) => {
     let store: Store;
@@ -191,6 +200,47 @@ describe.each(drivers.filter(({ driver }) => driver !== 'mongodb' || haveMongod)
       expect(await store.list({ limit: 10, after, to })).toEqual([]);
       expect(await store.list({ limit: 10, after, from: new Date('2024-01-01T00:00:06.000Z') })).toEqual([]);
       expect(await store.list({ limit: 10, after, from: to })).toHaveLength(1);
+    });
+
+    test('what no activity can be is not found, and a position of any time is one', async () => {
+      await store.save([aDelivery({ eventId: 'x' })]);
+      for (const text of ['a\0b', '\ud800', '']) {
+        expect(await store.get(text)).toBeNull();
+        expect(await store.getDead(text)).toBeNull();
+        expect(await store.list({ limit: 10, userId: text })).toEqual([]);
+        expect(await store.listDead({ limit: 10, eventType: text })).toEqual([]);
+      }
+      const listedBehind = async (at: number) =>
+        (await store.list({ limit: 10, after: { timestamp: new Date(at), eventId: 'z' } })).length;
+      expect(await listedBehind(8.64e15)).toBe(1);
+      expect(await listedBehind(-8.64e15)).toBe(0);
+    });
+
+    test('ids, users and types are told apart by case, accent and trailing blank', async () => {
+      const texts = ['name', 'Name', 'n\u00e4me', 'na\u0308me', 'name ', ' name', 'na\u200bme', '\u{1F600}'];
+      const deliveries = texts.map((text) => aDelivery({ eventId: text, userId: text, eventType: text }));
+      expect(new Set(await statuses(...deliveries))).toEqual(new Set(['stored']));
+      for (const text of texts) {
+        expect((await store.get(text))?.eventId).toBe(text);
+        expect(await pages({ userId: text, limit: 10 })).toEqual([text]);
+        expect(await pages({ eventType: text, limit: 10 })).toEqual([text]);
+      }
+    });
+
+    test('times are kept to the millisecond, from the year 1000 to 9999', async () => {
+      const times = ['1000-01-01T00:00:00.000Z', '1969-12-31T23:59:59.999Z', '2024-03-31T01:30:00.001Z'];
+      times.push('2024-10-27T00:30:00.999Z', '9999-12-31T23:59:59.999Z');
+      await store.save(times.map((timestamp) => aDelivery({ eventId: timestamp, timestamp })));
+      for (const time of times) expect((await store.get(time))?.timestamp).toEqual(new Date(time));
+      expect(await pages({ limit: 2 })).toEqual(times.toReversed());
+    });
+
+    test('keeps the longest names and texts that an event may have', async () => {
+      const [id, user, long] = ['\uffff'.repeat(128), '\uffff'.repeat(256), 'ä'.repeat(100_000)];
+      const delivery = aDelivery({ eventId: id, userId: user, eventType: id, source: long, userAgent: long });
+      expect(await statuses(delivery)).toEqual(['stored']);
+      const { userId, source, processing } = (await store.get(id))!;
+      expect([userId, source === long, processing.userAgent === long]).toEqual([user, true, true]);
     });
 
     test('keeps dead letters byte by byte, and shows lists without their bodies', async () => {

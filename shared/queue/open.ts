@@ -13,6 +13,9 @@ export async function openQueue(url: string, options: QueueOptions, logger: Logg
     case 'amqp':
     case 'amqps':
       return (await import('./rabbitmq.ts')).openRabbitmqQueue(url, options, logger);
+    case 'kafka':
+    case 'kafkas':
+      return (await import('./kafka.ts')).openKafkaQueue(url, options, logger);
     case 'mongodb':
     case 'mongodb+srv':
       return (await import('./mongodb.ts')).openMongodbQueue(url, options, logger);

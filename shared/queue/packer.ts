@@ -14,15 +14,18 @@ const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
  * Sends one message. Resolves once the queue holds it, and rejects when it did not in time; `settled` tells that nothing
  * of it is in flight any more, which may be later.
  */
-export type SendMessage = (body: Buffer, settled: () => void) => Promise<void>;
+export type SendMessage = (body: Buffer, settled: () => void, key: string) => Promise<void>;
 
 export interface PackerOptions {
   messageEventsMax: number;
   inFlightMax: number;
+  /** Only events of the same key share a message; without it all do. */
+  keyOf?: (event: ActivityEvent) => string;
 }
 
 /** JSON texts of events with commas between them, which fit into one message unless it is a single event. */
 interface Chunk {
+  key: string;
   text: string;
   events: number;
   bytes: number;
@@ -46,7 +49,8 @@ interface Pack {
 export class Packer {
   readonly #options: PackerOptions;
   readonly #send: SendMessage;
-  #open: Pack | undefined;
+  /** One for each key of this turn. */
+  readonly #open = new Map<string, Pack>();
   #requests = 0;
   #bytes = 0;
 
@@ -57,19 +61,21 @@ export class Packer {
 
   /** Rejects with QueueUnavailable at once where the events do not fit into what may be in flight. */
   async add(events: readonly ActivityEvent[]): Promise<void> {
-    const chunks = chunksOf(events, this.#options.messageEventsMax);
+    const { messageEventsMax, keyOf } = this.#options;
+    const groups = keyOf ? groupBy(events, keyOf) : new Map([['', events]]);
+    const chunks = [...groups].flatMap(([key, group]) => chunksOf(group, messageEventsMax, key));
     this.#admit(chunks.reduce((sum, { bytes }) => sum + bytes, 0));
-    const packs = chunks.map((chunk) => this.#put(chunk));
-    const last = packs.at(-1);
+    const packs = new Set(chunks.map((chunk) => this.#put(chunk)));
+    const last = [...packs].at(-1);
     if (!last) return;
     last.requests += 1;
     this.#requests += 1;
-    await (packs.length === 1 ? last.sent : Promise.all(packs.map(({ sent }) => sent)));
+    await (packs.size === 1 ? last.sent : Promise.all(Array.from(packs, ({ sent }) => sent)));
   }
 
   /** Sends now what waits for the end of this turn. */
   flush(): void {
-    this.#open?.send();
+    for (const pack of this.#open.values()) pack.send();
   }
 
   /** Into nothing any request fits. */
@@ -79,12 +85,12 @@ export class Packer {
       throw new QueueUnavailable(`${this.#requests} requests of ${this.#bytes} bytes are in flight already`);
   }
 
-  #put({ text, events, bytes }: Chunk): Pack {
+  #put({ key, text, events, bytes }: Chunk): Pack {
     const { messageEventsMax } = this.#options;
-    const open = this.#open;
+    const open = this.#open.get(key);
     if (open && (open.events + events > messageEventsMax || open.bytes + bytes > MESSAGE_BYTES_MAX))
       open.send();
-    const pack = (this.#open ??= this.#begin());
+    const pack = this.#open.get(key) ?? this.#begin(key);
     pack.texts.push(text);
     pack.events += events;
     pack.bytes += bytes;
@@ -92,17 +98,18 @@ export class Packer {
     return pack;
   }
 
-  #begin(): Pack {
+  #begin(key: string): Pack {
     const pack = { texts: [] as string[], events: 0, bytes: 0, requests: 0 } as Pack;
     pack.sent = new Promise((resolve, reject) => {
       pack.send = () => {
-        if (this.#open !== pack) return;
-        this.#open = undefined;
+        if (this.#open.get(key) !== pack) return;
+        this.#open.delete(key);
         const text = pack.texts.join();
         const body = Buffer.from(pack.events === 1 ? text : `[${text}]`);
-        this.#send(body, () => this.#settle(pack)).then(resolve, reject);
+        this.#send(body, () => this.#settle(pack), key).then(resolve, reject);
       };
     });
+    this.#open.set(key, pack);
     setImmediate(pack.send);
     return pack;
   }
@@ -114,11 +121,25 @@ export class Packer {
 }
 
 /** One call of JSON.stringify for all events takes less time than one for each; what is too large is halved. */
-function chunksOf(events: readonly ActivityEvent[], eventsMax: number): Chunk[] {
+function chunksOf(events: readonly ActivityEvent[], eventsMax: number, key: string): Chunk[] {
   const text = JSON.stringify(events).slice(1, -1);
   const bytes = Buffer.byteLength(text) + 1;
   const half = Math.ceil(events.length / 2);
   if (events.length < 2 || (events.length <= eventsMax && bytes <= MESSAGE_BYTES_MAX))
-    return events.length === 0 ? [] : [{ text, events: events.length, bytes }];
-  return [events.slice(0, half), events.slice(half)].flatMap((part) => chunksOf(part, eventsMax));
+    return events.length === 0 ? [] : [{ key, text, events: events.length, bytes }];
+  return [events.slice(0, half), events.slice(half)].flatMap((part) => chunksOf(part, eventsMax, key));
+}
+
+function groupBy(
+  events: readonly ActivityEvent[],
+  keyOf: (event: ActivityEvent) => string,
+): Map<string, ActivityEvent[]> {
+  const groups = new Map<string, ActivityEvent[]>();
+  for (const event of events) {
+    const key = keyOf(event);
+    const group = groups.get(key);
+    if (group) group.push(event);
+    else groups.set(key, [event]);
+  }
+  return groups;
 }

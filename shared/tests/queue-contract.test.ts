@@ -1,14 +1,25 @@
+import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
 import { connect } from 'amqplib';
+import { type ISocketFactory } from 'kafkajs';
 import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
 import { QueueUnavailable } from '../errors.ts';
+import { openKafkaQueue } from '../queue/kafka.ts';
 import { createMemoryQueue } from '../queue/memory.ts';
 import { MESSAGE_BYTES_MAX } from '../queue/packer.ts';
 import { openMongodbQueue } from '../queue/mongodb.ts';
 import { type Message, type Queue, type QueueOptions, type Verdict } from '../queue/queue.ts';
 import { openRabbitmqQueue } from '../queue/rabbitmq.ts';
-import { eventIds, logger, makeEvent, publishAgain, queueOptions, range } from './queue-fixture.ts';
+import {
+  eventIds,
+  logger,
+  makeEvent,
+  openForeignKafka,
+  publishAgain,
+  queueOptions,
+  range,
+} from './queue-fixture.ts';
 import { startTcpProxy } from './tcp-proxy.ts';
 
 /** One queue of its own for each test. */
@@ -88,6 +99,33 @@ const drivers: Driver[] = [
           const client = await MongoClient.connect(serviceUrl('mongodb'));
           await client.db(database).dropDatabase();
           await client.close();
+          await proxy.close();
+        },
+      };
+    },
+  },
+  {
+    name: 'kafka',
+    describe: (title, body) => describeWith('kafka', title, body),
+    durable: true,
+    async setUp() {
+      const proxy = await startTcpProxy(serviceUrl('kafka'));
+      const name = uniqueName('contract');
+      // A broker tells its own address to whoever asks it for its topics: each connection is led to the proxy.
+      const throughProxy: ISocketFactory = ({ onConnect }) =>
+        net.connect(Number(new URL(proxy.url).port), '127.0.0.1', onConnect);
+      return {
+        open: (options) =>
+          openKafkaQueue(proxy.url, { ...queueOptions, name, ...options }, logger, throughProxy),
+        leave: () => proxy.cut(),
+        comeBack: () => proxy.restore(),
+        hang: () => proxy.hang(),
+        async end() {
+          const kafka = openForeignKafka(serviceUrl('kafka'));
+          const admin = kafka.admin();
+          await admin.connect();
+          await admin.deleteTopics({ topics: [name] });
+          await admin.disconnect();
           await proxy.close();
         },
       };

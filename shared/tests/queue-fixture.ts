@@ -1,3 +1,4 @@
+import { Kafka, logLevel } from 'kafkajs';
 import { until } from '../../tools/services/in-tests.ts';
 import { type ActivityEvent } from '../event.ts';
 import { createLogger } from '../logger.ts';
@@ -46,4 +47,9 @@ export async function publishAgain(queue: Queue, event: ActivityEvent): Promise<
       () => false,
     );
   await until(published);
+}
+
+/** Another program's client, made with kafkajs alone. */
+export function openForeignKafka(url: string): Kafka {
+  return new Kafka({ brokers: [new URL(url).host], logLevel: logLevel.NOTHING });
 }

@@ -14,6 +14,7 @@ import { latency } from './experiments/latency.ts';
 import { local } from './experiments/local.ts';
 import { memory } from './experiments/memory.ts';
 import { scale } from './experiments/scale.ts';
+import { everyPair } from './experiments/pairs.ts';
 import { acceptWhileDraining, sustained } from './experiments/sustained.ts';
 import { describeMachine, watchOthers } from './machine.ts';
 import { readOptions } from './options.ts';
@@ -27,6 +28,7 @@ const experiments: readonly Experiment[] = [
   drainSingle,
   drainPacked,
   sustained,
+  everyPair,
   latency,
   acceptWhileDraining,
   limiter,

@@ -48,12 +48,19 @@ export interface Program {
   stop(): Promise<void>;
 }
 
+/** Programs that are configured alike. */
+export interface Programs {
+  startApi: (kind: Kind) => Promise<Program>;
+  startWorker: (kind: Kind) => Promise<Program>;
+  stop: () => Promise<void>;
+}
+
 /** A queue and a database of one's own, and the programs that run on them. */
 export interface Space {
   queue: string;
   database: string;
-  startApi(kind: Kind): Promise<Program>;
-  startWorker(kind: Kind): Promise<Program>;
+  startApi: Programs['startApi'];
+  startWorker: Programs['startWorker'];
   /** Events stored so far. */
   stored: () => Promise<number>;
   /** Messages that wait in the queue. */
@@ -91,18 +98,15 @@ export async function openBench(options: Options): Promise<Bench> {
   return bench;
 }
 
-function openSpace({ rabbitmq, redis, mongodb, client, channel }: Bench, name: string): Space {
-  const database = `${mongodb.url}/${name}`;
+/** Programs that are given this beside what all are given. */
+export function createPrograms(common: Record<string, string>): Programs {
   const running: Child[] = [];
   const start = async ({ file, settings }: Kind, portName: string, asksHealth: boolean): Promise<Program> => {
     const port = await freePort();
     const env = {
       ...cleanEnvironment(),
       NODE_ENV: 'production',
-      RABBITMQ_URL: rabbitmq.url,
-      REDIS_URL: redis.url,
-      DATABASE_URL: database,
-      QUEUE_NAME: name,
+      ...common,
       // Every request is counted; none is over the limit, although all come from one address.
       RATE_LIMIT_MAX_REQUESTS: '1000000000',
       ...settings,
@@ -119,15 +123,27 @@ function openSpace({ rabbitmq, redis, mongodb, client, channel }: Bench, name: s
     return { port, pid: child.pid, stop: () => child.stop() };
   };
   return {
-    queue: name,
-    database,
     startApi: (kind) => start(kind, 'API_PORT', true),
     startWorker: (kind) => start(kind, 'CONSUMER_PORT', false),
+    stop: async () => void (await Promise.all(running.map((child) => child.stop()))),
+  };
+}
+
+function openSpace({ rabbitmq, redis, mongodb, client, channel }: Bench, name: string): Space {
+  const database = `${mongodb.url}/${name}`;
+  const { startApi, startWorker, stop } = createPrograms({
+    RABBITMQ_URL: rabbitmq.url,
+    REDIS_URL: redis.url,
+    DATABASE_URL: database,
+    QUEUE_NAME: name,
+  });
+  return {
+    ...{ queue: name, database, startApi, startWorker },
     stored: () => client.db(name).collection('activities').estimatedDocumentCount(),
     depth: async () => (await channel.checkQueue(name)).messageCount,
     purge: async () => void (await channel.purgeQueue(name)),
     async close() {
-      await Promise.all(running.map((child) => child.stop()));
+      await stop();
       await channel.deleteQueue(name);
       await client.db(name).dropDatabase();
     },
@@ -150,12 +166,13 @@ export async function settled(read: () => Promise<number>): Promise<number> {
 export function sampleCpu(
   { rabbitmq, redis, mongodb }: Bench,
   programs: Record<string, Program>,
+  { broker, store } = { broker: rabbitmq as Service, store: mongodb },
 ): (events: number) => Figures {
   const pids: [string, number][] = [
     ...Object.entries(programs).map(([name, { pid }]): [string, number] => [name, pid]),
-    ['broker', rabbitmq.pid],
+    ['broker', broker.pid],
     ['redis', redis.pid],
-    ['store', mongodb.pid],
+    ['store', store.pid],
   ];
   const before = pids.map(([, pid]) => cpuSeconds(pid));
   return (events) => {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'amqplib';
 import { type Random } from '../random.ts';
+import { type Rabbitmq } from '../services/rabbitmq.ts';
 import { type SmallDisk } from './disk.ts';
 import { type Load } from './load.ts';
 import { type Part } from './part.ts';
@@ -81,7 +82,7 @@ export async function leaveAway(scene: Scene, part: Part, ms: number): Promise<v
 
 /** The broker's disk alarm: it blocks the connections that publish. */
 export async function raiseAlarm(scene: Scene, ms: number): Promise<void> {
-  const { service } = scene.stack.broker;
+  const service = scene.stack.broker.service as Rabbitmq;
   scene.seen.faults += 1;
   await service.ctl('set_disk_free_limit', '1000000GB');
   await delay(ms);

@@ -1,4 +1,4 @@
-import { type Db, type Document } from 'mongodb';
+import { type StoreReader } from '../pairs.ts';
 import { type Outcome } from './load.ts';
 
 /** Counts of events; `wrong` names some of those that are not as they have to be. */
@@ -22,34 +22,29 @@ export interface Comparison {
 const HELD_BACK_MS = 500;
 const WRONG_SHOWN_MAX = 5;
 
-interface StoredEvent extends Document {
+interface StoredEvent {
   eventId: string;
   processing: { redelivered: boolean; receivedAt: Date; processedAt: Date };
 }
 
 /** Compares what the clients were told with what is stored. */
-export async function compare(ledger: ReadonlyMap<string, Outcome>, db: Db): Promise<Comparison> {
+export async function compare(ledger: ReadonlyMap<string, Outcome>, store: StoreReader): Promise<Comparison> {
   const found = new Map<string, number>();
   const result = { stored: 0, redelivered: 0, heldBack: 0 };
   const wrong: string[] = [];
-  const fields = {
-    eventId: 1,
-    'processing.redelivered': 1,
-    'processing.receivedAt': 1,
-    'processing.processedAt': 1,
-  };
-  for await (const document of db.collection<StoredEvent>('activities').find().project<StoredEvent>(fields)) {
-    const { redelivered, receivedAt, processedAt } = document.processing;
-    found.set(document.eventId, (found.get(document.eventId) ?? 0) + 1);
+  for await (const document of store.activities()) {
+    const { eventId, processing } = document as StoredEvent;
+    const { redelivered, receivedAt, processedAt } = processing;
+    found.set(eventId, (found.get(eventId) ?? 0) + 1);
     result.stored += 1;
     if (redelivered) result.redelivered += 1;
     if (processedAt.getTime() - receivedAt.getTime() > HELD_BACK_MS) result.heldBack += 1;
   }
-  const letters = await db.collection<Document>('dead_letters').find().toArray();
+  const letters = await store.deadLetters();
   for (const { eventId, reason, error } of letters) {
     const id = String(eventId);
     found.set(id, (found.get(id) ?? 0) + 1);
-    wrong.push(`dead letter of ${id}: ${String(reason)}, ${String(error)}`);
+    wrong.push(`dead letter of ${id}: ${reason}, ${error}`);
   }
   const doubled = [...found].filter(([, count]) => count > 1).map(([id]) => id);
   const foreign = [...found.keys()].filter((id) => !ledger.has(id));

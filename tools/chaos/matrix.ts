@@ -1,6 +1,7 @@
 import { type Fault, type Options, type Target } from './options.ts';
 import { deleteQueue, hold, killAgain, leaveAway, raiseAlarm, type Scene } from './breaking.ts';
 import { fillDisk } from './disk.ts';
+import { type BrokerName, defaultPair, type Pair, type StoreName } from '../pairs.ts';
 import { type Part } from './part.ts';
 import { type Stack } from './stack.ts';
 
@@ -28,6 +29,8 @@ export interface Row {
   /** This part is started when the load has been running for `lateMs`. */
   late?: { part: LatePart; ms: number };
   payloadChars?: number;
+  /** Can be run on these alone. */
+  only?: { broker?: BrokerName; store?: StoreName };
 }
 
 export type LatePart = 'worker' | 'api' | 'broker' | 'database' | 'redis';
@@ -64,7 +67,7 @@ function killRows({ kills }: Options): Row[] {
     { ...row('any', 'refused', bars.broker, allParts), name: 'any of these at random: SIGKILL' },
     {
       ...{ name: '`npm start`: SIGKILL of everything', target: 'local', fault: 'kill' },
-      ...{ evidence: 'refused', bar: {}, run: idle },
+      ...{ evidence: 'refused', bar: {}, run: idle, only: defaultPair },
     },
   ];
 }
@@ -97,15 +100,16 @@ function otherRows({ quick }: Options): Row[] {
     {
       ...{ name: `broker: disk alarm for ${alarmS} s`, target: 'broker', fault: 'alarm' },
       ...{ evidence: 'refused', bar: bars.broker },
-      run: (scene) => raiseAlarm(scene, seconds(alarmS)),
+      ...{ only: { broker: 'rabbitmq' }, run: (scene) => raiseAlarm(scene, seconds(alarmS)) },
     },
     {
       ...{ name: 'broker: queue deleted', target: 'broker', fault: 'delete', evidence: 'refused' },
-      ...{ bar: bars.broker, run: (scene) => deleteQueue(scene, quick ? 1 : 10) },
+      ...{ bar: bars.broker, only: { broker: 'rabbitmq' } },
+      run: (scene) => deleteQueue(scene, quick ? 1 : 10),
     },
     {
       ...{ name: 'database: disk full', target: 'database', fault: 'full', evidence: 'heldBack' },
-      ...{ bar: bars.database, run: fillDisk, payloadChars: 6000 },
+      ...{ bar: bars.database, run: fillDisk, payloadChars: 6000, only: { store: 'mongodb' } },
     },
     {
       ...{ name: `database: away for ${awayS} s`, target: 'database', fault: 'away' },
@@ -130,17 +134,25 @@ function lateRows({ quick }: Options): Row[] {
   ];
 }
 
-/** The rows that the options ask for. */
-export function chooseRows(options: Options): Row[] {
+/** The rows that the options ask for and that this pair can run. */
+export function chooseRows(options: Options, pair: Pair): Row[] {
   const { targets, faults, quick } = options;
-  const rows = createMatrix(options)
+  const isDefault = pair.name === defaultPair.name;
+  return createMatrix(options)
     .filter(({ target, fault }) => targets.includes(target) && faults.includes(fault))
-    .map((row) => (quick ? { ...row, bar: untimed(row.bar) } : row));
-  if (rows.length === 0) throw new Error('there is no row for this --target with this --fault');
-  return rows;
+    .filter(({ only }) => [undefined, pair.broker].includes(only?.broker))
+    .filter(({ only }) => [undefined, pair.store].includes(only?.store))
+    .filter(({ target, fault }) => isDefault || !quick || (fault === 'kill' && shortTargets.has(target)))
+    .map((row) => (quick || !isDefault ? { ...row, bar: untimed(row.bar) } : row));
 }
 
-/** The short matrix runs beside whatever else a machine does: it shows times, and judges what became of the events. */
+/** What the short matrix kills of the pairs beside the usual one. */
+const shortTargets = new Set<Target>(['worker', 'broker', 'database']);
+
+/**
+ * The short matrix runs beside whatever else a machine does, and some brokers take their time to come back: times are
+ * shown, and what is judged is what became of the events.
+ */
 function untimed({ failsNothing = false }: Bar): Bar {
   return { failsNothing };
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { defaultPair, type Pair, pairs } from '../pairs.ts';
 
 export const targets = ['worker', 'api', 'broker', 'database', 'redis', 'local', 'any', 'none'] as const;
 export type Target = (typeof targets)[number];
@@ -10,6 +11,8 @@ export const mutants = ['ack-before-write', 'no-unique-key', 'no-mandatory'] as 
 export type Mutant = (typeof mutants)[number];
 
 export interface Options {
+  /** What the programs run on, one after the other. */
+  pairs: readonly Pair[];
   /** Of which parts and faults to run the rows. */
   targets: readonly Target[];
   faults: readonly Fault[];
@@ -28,14 +31,16 @@ export interface Options {
 }
 
 export const usage = `npm run chaos -- [options]
+  --pair rabbitmq+postgres|...|all   broker and store (${defaultPair.name}); several by commas:
+    ${pairs.map(({ name }) => name).join(' ')}
   --target ${[...targets, 'all'].join('|')}   what is broken (any: one of all at random; none: nothing); several by commas
   --fault ${[...faults, 'all'].join('|')}   how
   --kills N    SIGKILLs a row (20; quick: 2)
   --events N   events that a row sends at least (2000; quick: 300)
   --rate N     events a second (300)
   --seed N     the plan of load and faults
-  --quick      the short matrix: few faults, a few seconds each
-  --write      puts the table into docs/reliability.md
+  --quick      the short matrix: few faults, a few seconds each; of other pairs the kills of worker, broker and database
+  --write      puts the table into docs/reliability.md; of several or other pairs, a row for each
   --mutant ${mutants.join('|')}   breaks the product, which has to turn a row red`;
 
 /** Throws one line that names the wrong option. */
@@ -43,7 +48,9 @@ export function parseOptions(words: string[]): Options | 'help' {
   const texts = readWords(words);
   if (texts.help === true) return 'help';
   const quick = texts.quick === true;
+  const names = someOf('pair', texts.pair ?? defaultPair.name, pairs.map(({ name }) => name)); // prettier-ignore
   return {
+    pairs: pairs.filter(({ name }) => names.includes(name)),
     targets: someOf('target', texts.target, targets),
     faults: someOf('fault', texts.fault, faults),
     kills: count('kills', texts.kills, quick ? 2 : 20, 1000),
@@ -63,7 +70,16 @@ function readWords(words: string[]) {
     return parseArgs({
       args: words,
       options: {
-        ...{ target: text, fault: text, kills: text, events: text, rate: text, seed: text, mutant: text },
+        ...{
+          pair: text,
+          target: text,
+          fault: text,
+          kills: text,
+          events: text,
+          rate: text,
+          seed: text,
+          mutant: text,
+        },
         ...{ quick: flag, write: flag, help: flag },
       },
     }).values;

@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
+import { readMongodb } from '../pairs.ts';
 import { descendants, type Program, root, run } from '../programs.ts';
 import { createRandom } from '../random.ts';
 import { freePort } from '../services/free-port.ts';
@@ -56,7 +57,7 @@ export async function runLocal(options: Options, progress: Progress): Promise<Ob
   try {
     const queue = client.db('activity_queue').collection('user_activities');
     const drained = await until(async () => (await queue.countDocuments()) === 0, DRAIN_TIMEOUT_MS);
-    const compared = await compare(load.ledger, client.db('activity_db'));
+    const compared = await compare(load.ledger, readMongodb(client.db('activity_db')));
     return { ...seen, load, compared, drained, ended: [], clientStallMs: stalls.max / 1e6 };
   } finally {
     await client.close();

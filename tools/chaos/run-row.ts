@@ -23,6 +23,8 @@ export interface Observed extends Seen {
 
 const READY_TIMEOUT_MS = 60_000;
 const DRAIN_TIMEOUT_MS = 120_000;
+/** A broker that nobody uses any more answers by then. */
+const ANSWER_TIMEOUT_MS = 10_000;
 const WARM_UP_ACCEPTED = 100;
 const TAIL_MS = 1000;
 
@@ -98,8 +100,12 @@ async function observe(
   await stack.mend();
   // Nothing is published any more once they have ended.
   await Promise.all(stack.apis.map((api) => api.stop()));
-  const drained = await until(() => isQueueEmpty(stack.broker, stack.queueName), DRAIN_TIMEOUT_MS);
-  const compared = await compare(load.ledger, stack.db);
+  const isEmpty = () => isQueueEmpty(stack);
+  const emptied = await until(isEmpty, DRAIN_TIMEOUT_MS);
+  // What a worker still had in hand would wait again.
+  await Promise.all(stack.workers.map((worker) => worker.stop()));
+  const drained = emptied && (await until(isEmpty, ANSWER_TIMEOUT_MS));
+  const compared = await compare(load.ledger, stack.store);
   return { ...seen, load, compared, drained, ended: stack.ended, clientStallMs: stalls.max / 1e6 };
 }
 

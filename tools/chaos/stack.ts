@@ -1,48 +1,46 @@
-import { type Channel, connect } from 'amqplib';
-import { type Db, MongoClient } from 'mongodb';
-import { startMongod } from '../mongod/start.ts';
+import { brokers, type OpenStore, type Pair, stores } from '../pairs.ts';
 import { freePort } from '../services/free-port.ts';
-import { startRabbitmq, type Rabbitmq } from '../services/rabbitmq.ts';
-import { startRedis } from '../services/redis.ts';
+import { type Rabbitmq } from '../services/rabbitmq.ts';
 import { type Service } from '../services/service.ts';
+import { kinds } from '../services/start-all.ts';
 import { type Mutant } from './options.ts';
 import { createPart, type Part } from './part.ts';
 import { api, type Program, startProgram, worker } from './programs.ts';
 
-/** The servers that the rows share; each row has a queue and a database of its own on them. */
+/** The servers that the rows of a pair share; each row has a queue and a database of its own on them. */
 export interface Servers {
-  broker: Part & { service: Rabbitmq };
+  pair: Pair;
+  broker: Part;
   redis: Part;
   database: Part;
   stop(): Promise<void>;
 }
 
-export async function startServers(): Promise<Servers> {
-  const started: Service[] = [];
-  const keep = async <T extends Service>(starting: Promise<T>): Promise<T> => {
-    const service = await starting;
-    started.push(service);
-    return service;
-  };
+/** A queue in MongoDB has an engine of its own, so that broker and database can be broken one without the other. */
+export async function startServers(pair: Pair): Promise<Servers> {
+  const names = [brokers[pair.broker].service, 'redis', stores[pair.store].service] as const;
+  const all = await Promise.allSettled(names.map((name) => kinds[name].start()));
+  const started = all.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const stop = async () => void (await Promise.all(started.map((service) => service.stop())));
-  const all = await Promise.allSettled([keep(startRabbitmq()), keep(startRedis()), keep(startMongod())]);
   const failed = all.find((result) => result.status === 'rejected');
   if (failed) {
     await stop();
     throw failed.reason;
   }
-  const [rabbitmq, redis, mongod] = all.map((result) => (result as PromiseFulfilledResult<Service>).value);
+  const [broker, redis, database] = started as [Service, Service, Service];
   return {
-    broker: createPart('broker', rabbitmq!) as Servers['broker'],
-    redis: createPart('redis', redis!),
-    database: createPart('database', mongod!),
+    pair,
+    broker: createPart('broker', broker),
+    redis: createPart('redis', redis),
+    database: createPart('database', database),
     stop,
   };
 }
 
 /** One row's system: the servers, two APIs and two workers. */
 export interface Stack {
-  broker: Servers['broker'];
+  pair: Pair;
+  broker: Part;
   redis: Part;
   database: Part;
   apis: Program[];
@@ -50,7 +48,7 @@ export interface Stack {
   /** Where both APIs take events, once they run. */
   urls: string[];
   queueName: string;
-  db: Db;
+  store: OpenStore;
   /** What ended without having been killed. */
   readonly ended: string[];
   startApis(): Promise<void>;
@@ -73,20 +71,18 @@ export async function createStack(
   servers: Servers,
   { name, database, heartbeatS, mutant }: StackOptions,
 ): Promise<Stack> {
-  const { broker, redis } = servers;
+  const { pair, broker, redis } = servers;
+  const { url, remove } = brokers[pair.broker];
+  const store = await stores[pair.store].open(database.service.url, name);
   const settings = {
-    RABBITMQ_URL: `${broker.service.url}?heartbeat=${heartbeatS}`,
+    QUEUE_URL: `${url(broker.service.url, name)}${pair.broker === 'rabbitmq' ? `?heartbeat=${heartbeatS}` : ''}`,
     REDIS_URL: redis.service.url,
-    DATABASE_URL: `${database.service.url}/${name}`,
+    STORE_URL: store.url,
     QUEUE_NAME: name,
     LOG_LEVEL: 'warn',
     // Every request is counted in Redis; none is over the limit, although all come from one address.
     RATE_LIMIT_MAX_REQUESTS: '100000000',
   };
-  const client = new MongoClient(database.service.url, {
-    serverSelectionTimeoutMS: 10_000,
-    socketTimeoutMS: 20_000,
-  });
   const ended: string[] = [];
   const onEnd = (words: string) => void ended.push(words);
   const ports = [await freePort(), await freePort(), await freePort(), await freePort()] as const;
@@ -97,8 +93,7 @@ export async function createStack(
       ),
     );
   const stack: Stack = {
-    ...{ broker, redis, database, queueName: name, ended },
-    ...{ apis: [], workers: [], db: client.db(name) },
+    ...{ pair, broker, redis, database, queueName: name, ended, apis: [], workers: [], store },
     urls: [ports[0], ports[1]].map((port) => `http://127.0.0.1:${port}/api/v1/activities`),
     async startApis() {
       stack.apis = await start(api, 0);
@@ -112,33 +107,21 @@ export async function createStack(
     },
     async stop() {
       await Promise.all([...stack.apis, ...stack.workers].map((program) => program.stop()));
-      await stack.db.dropDatabase().catch(() => undefined);
-      await onChannel(broker, (channel) => channel.deleteQueue(name)).catch(() => undefined);
-      await client.close();
+      await store.remove().catch(() => undefined);
+      await remove(broker.service.url, name).catch(() => undefined);
+      await store.close();
     },
   };
   return stack;
 }
 
 /** Whether a queue holds no message, neither waiting nor in the hands of a worker. */
-export async function isQueueEmpty(broker: Servers['broker'], name: string): Promise<boolean> {
+export async function isQueueEmpty({ pair, broker, queueName }: Stack): Promise<boolean> {
+  const depth = await brokers[pair.broker].depth(broker.service.url, queueName).catch(() => undefined);
+  if (depth !== 0 || pair.broker !== 'rabbitmq') return depth === 0;
   // Only rabbitmqctl knows what workers hold, and it is slow: it is asked when nothing waits.
-  const waiting = await onChannel(broker, (channel) => channel.checkQueue(name)).catch(() => undefined);
-  if (waiting?.messageCount !== 0) return false;
-  const printed = await broker.service
+  const printed = await (broker.service as Rabbitmq)
     .ctl('list_queues', 'name', 'messages', '--no-table-headers')
     .catch(() => '');
-  return printed.split('\n').includes(`${name}\t0`);
-}
-
-async function onChannel<T>(broker: Servers['broker'], use: (channel: Channel) => Promise<T>): Promise<T> {
-  const connection = await connect(broker.service.url);
-  connection.on('error', () => undefined);
-  try {
-    const channel = await connection.createChannel();
-    channel.on('error', () => undefined);
-    return await use(channel);
-  } finally {
-    await connection.close();
-  }
+  return printed.split('\n').includes(`${queueName}\t0`);
 }

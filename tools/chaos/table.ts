@@ -1,9 +1,12 @@
 import { countOutcomes, showEvidence } from './judge.ts';
+import { type Pair } from '../pairs.ts';
 import { type Row } from './matrix.ts';
 import { type Observed } from './run-row.ts';
 
 /** How a row ended. One that was not run says why and counts as neither held nor broken. */
 export interface Result {
+  pair: Pair;
+  versions: readonly string[];
   row: Row;
   observed?: Observed;
   broken: string[];
@@ -23,18 +26,24 @@ export function formatTable(results: readonly Result[]): string {
 }
 
 export function tableHead(): string[] {
-  const marks = columns.map((name) => (/^(row|seen.*|verdict)$/.test(name) ? '---' : '---:'));
-  return [columns, marks].map((line) => `| ${line.join(' | ')} |`);
+  return headOf(columns, /^(row|seen.*|verdict)$/);
+}
+
+/** The names of the columns, of which those of words stand at the left. */
+function headOf(names: readonly string[], words: RegExp): string[] {
+  const marks = names.map((name) => (words.test(name) ? '---' : '---:'));
+  return [names, marks].map((line) => `| ${line.join(' | ')} |`);
 }
 
 export function formatLine(result: Result): string {
   return `| ${cells(result).join(' | ')} |`;
 }
 
-export function formatNotes(results: readonly Result[]): string[] {
-  return results.flatMap(({ row, broken, notRun }) => [
-    ...broken.map((sentence) => `- ${row.name}: **${oneLine(sentence)}**`),
-    ...(notRun === undefined ? [] : [`- ${row.name}: not run, ${oneLine(notRun)}`]),
+/** `nameOf`: what a note begins with. */
+export function formatNotes(results: readonly Result[], nameOf = ({ row }: Result) => row.name): string[] {
+  return results.flatMap((result) => [
+    ...result.broken.map((sentence) => `- ${nameOf(result)}: **${oneLine(sentence)}**`),
+    ...(result.notRun === undefined ? [] : [`- ${nameOf(result)}: not run, ${oneLine(result.notRun)}`]),
   ]);
 }
 
@@ -68,4 +77,30 @@ export function verdictOf({ broken, notRun }: Result): string {
 
 function oneLine(text: string): string {
   return text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|').slice(0, 500);
+}
+
+const pairColumns = [
+  ...['pair', 'versions', 'faults', 'sent', 'ok', 'fail', 'unknown'],
+  ...['stored', 'doubled', 'lost', 'dead letters', 'verdict'],
+];
+
+export function pairHead(): string[] {
+  return headOf(pairColumns, /^(pair|versions|verdict)$/);
+}
+
+/** One line for a pair, with the sums over its rows. */
+export function formatPair(pair: Pair, results: readonly Result[]): string {
+  const sums = new Array<number>(pairColumns.length - 3).fill(0);
+  for (const { observed } of results) {
+    if (!observed) continue;
+    const { ok, fail, unknown } = countOutcomes(observed.load.ledger);
+    const { stored, doubled, lost, deadLetters } = observed.compared;
+    const sent = [observed.faults, observed.load.ledger.size, ok, fail, unknown];
+    for (const [index, count] of [...sent, stored, doubled, lost, deadLetters].entries())
+      sums[index]! += count;
+  }
+  const ran = results.filter(({ notRun }) => notRun === undefined);
+  const broken = ran.filter((result) => verdictOf(result) !== 'held').length;
+  const verdict = broken === 0 ? `${ran.length} rows held` : `**${broken} of ${ran.length} rows broken**`;
+  return `| ${[pair.name, results[0]?.versions.join(', '), ...sums, verdict].join(' | ')} |`;
 }

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
 import { access, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { onPath } from '../services/find.ts';
+import { cacheFolder, onPath } from '../services/find.ts';
 import { sourcesFor } from './apt-sources.ts';
 
 const run = promisify(execFile);
@@ -136,12 +135,6 @@ async function download(work: string, sources: string[]): Promise<void> {
 async function codeName(): Promise<string> {
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
   return /^VERSION_CODENAME="?(\w+)/m.exec(release)?.[1] ?? '';
-}
-
-function cacheFolder(): string {
-  const set = process.env.XDG_CACHE_HOME;
-  const base = set !== undefined && path.isAbsolute(set) ? set : path.join(os.homedir(), '.cache');
-  return path.join(base, 'event-tracker');
 }
 
 function isAtLeast(version: string, minimum: string): boolean {

@@ -23,8 +23,14 @@ const outputCharsMax = 8_000;
 const readyTimeoutMs = 60_000;
 const stopTimeoutMs = 10_000;
 
-export function spawnProcess(name: string, command: string, args: string[], env = process.env): Child {
-  const child = spawn(command, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+export function spawnProcess(
+  name: string,
+  command: string,
+  args: string[],
+  env: NodeJS.ProcessEnv = process.env,
+  owner?: { uid: number; gid: number },
+): Child {
+  const child = spawn(command, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...owner });
   const { pid } = child;
   if (pid !== undefined) tellGuard('group', pid);
   const life = follow(name, child);

@@ -1,11 +1,21 @@
-import { kinds, parseServiceNames, serviceNames, startAll, stopAll } from './start-all.ts';
+import { kinds, parseServiceNames, serviceNames, startAll, stopAll, type ServiceName } from './start-all.ts';
 
 const usage = `npm run services -- up [${serviceNames.join('] [')}]   start them until Ctrl-C
 npm run services -- check                            what is found, and how to get what is not
 npm run services:install                             install what is missing`;
 
 /** The settings by which the API and the worker find each service. */
-const settings = { rabbitmq: 'RABBITMQ_URL', redis: 'REDIS_URL', mongodb: 'DATABASE_URL' };
+const settings = {
+  rabbitmq: 'RABBITMQ_URL',
+  kafka: 'QUEUE_URL',
+  redis: 'REDIS_URL',
+  mongodb: 'DATABASE_URL',
+  postgres: 'STORE_URL',
+  mysql: 'STORE_URL',
+};
+/** What the programs need; the other brokers and databases stand in for RabbitMQ and MongoDB. */
+const usual: ServiceName[] = ['rabbitmq', 'redis', 'mongodb'];
+const databases: ServiceName[] = ['mongodb', 'postgres', 'mysql'];
 
 async function main([verb, ...names]: string[]): Promise<void> {
   if (verb === 'up') return up(names);
@@ -15,14 +25,14 @@ async function main([verb, ...names]: string[]): Promise<void> {
 }
 
 async function up(words: string[]): Promise<void> {
-  const names = parseServiceNames(words);
+  const names = words.length > 0 ? parseServiceNames(words) : usual;
   const interrupted = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
   });
   for (const name of names) await kinds[name].find();
   const services = await startAll(names);
   for (const name of names) {
-    const database = name === 'mongodb' ? '/activity_db' : '';
+    const database = databases.includes(name) ? '/activity_db' : '';
     process.stdout.write(`export ${settings[name]}=${services[name]?.url ?? ''}${database}\n`);
   }
   process.stderr.write('Running until Ctrl-C; what they hold is removed then.\n');

@@ -1,4 +1,5 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 
 /** The first executable file of that name on the PATH, or in one of the further folders. */
@@ -10,7 +11,14 @@ export function onPath(name: string, furtherFolders: string[] = []): string | un
     .find(isExecutable);
 }
 
-const install = 'npm run services:install';
+/** What was fetched once and is kept for later runs. */
+export function cacheFolder(): string {
+  const set = process.env.XDG_CACHE_HOME;
+  const base = set !== undefined && path.isAbsolute(set) ? set : path.join(os.homedir(), '.cache');
+  return path.join(base, 'event-tracker');
+}
+
+export const install = 'npm run services:install';
 
 export interface RabbitmqPrograms {
   server: string;
@@ -39,6 +47,40 @@ export function findRedis(): string {
   const server = onPath('redis-server', ['/usr/sbin', '/usr/local/sbin']);
   if (server === undefined) throw new Error(`Redis (redis-server) is not installed: ${install}`);
   return server;
+}
+
+export interface PostgresPrograms {
+  postgres: string;
+  initdb: string;
+}
+
+/** Debian keeps the programs of each version in a folder of their own, off the PATH; the newest is taken. */
+export function findPostgres(): PostgresPrograms {
+  const packaged = '/usr/lib/postgresql';
+  const versions = existsSync(packaged) ? readdirSync(packaged) : [];
+  const folders = versions
+    .sort((a, b) => Number(b) - Number(a))
+    .map((name) => path.join(packaged, name, 'bin'));
+  const postgres = onPath('postgres', [...folders, '/opt/homebrew/bin']);
+  const initdb = path.join(path.dirname(postgres ?? ''), 'initdb');
+  if (postgres === undefined || !isExecutable(initdb)) {
+    throw new Error(`PostgreSQL (postgres, initdb) is not installed: ${install}`);
+  }
+  return { postgres, initdb };
+}
+
+export interface MariadbPrograms {
+  server: string;
+  installDb: string;
+}
+
+export function findMariadb(): MariadbPrograms {
+  const server = onPath('mariadbd', ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin']);
+  const installDb = onPath('mariadb-install-db', ['/opt/homebrew/bin']);
+  if (server === undefined || installDb === undefined) {
+    throw new Error(`MariaDB (mariadbd, mariadb-install-db) is not installed: ${install}`);
+  }
+  return { server, installDb };
 }
 
 function isExecutable(file: string): boolean {

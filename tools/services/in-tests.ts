@@ -6,6 +6,9 @@ export const urlVariables: Record<ServiceName, string> = {
   rabbitmq: 'TEST_RABBITMQ_URL',
   redis: 'TEST_REDIS_URL',
   mongodb: 'TEST_MONGODB_URL',
+  kafka: 'TEST_KAFKA_URL',
+  postgres: 'TEST_POSTGRES_URL',
+  mysql: 'TEST_MYSQL_URL',
 };
 
 /** Handed from Jest's setup to its teardown; an object of the process, for Jest may load this file twice. */
@@ -14,14 +17,19 @@ export const running = ((globalThis as Record<symbol, unknown>)[Symbol.for('even
 
 /** `describe` where these services run for the tests; elsewhere a skipped suite that says what is missing. */
 export function describeWith(services: ServiceName | ServiceName[], title: string, body: () => void): void {
-  const missing = [services].flat().filter((name) => process.env[urlVariables[name]] === undefined);
+  const missing = [services].flat().filter((name) => !isRunning(name));
   if (missing.length === 0) describe(title, body);
   // Not every machine can have every service, and the other suites are worth running there; with CI set, Jest's setup fails
   // for a missing one before any suite is read.
   else describe.skip(`${title} (no ${missing.join(', no ')}: npm run services -- check)`, body);
 }
 
-/** The URL of a service that runs for the tests; a database name may be appended to MongoDB's as `/name`. */
+/** Whether this service runs for the tests. */
+export function isRunning(name: ServiceName): boolean {
+  return process.env[urlVariables[name]] !== undefined;
+}
+
+/** The URL of a service that runs for the tests; a database name may be appended to those of databases as `/name`. */
 export function serviceUrl(name: ServiceName): string {
   const url = process.env[urlVariables[name]];
   if (url === undefined)

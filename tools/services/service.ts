@@ -66,3 +66,8 @@ export async function temporaryFolder(name: string): Promise<string> {
   tellGuard('folder', folder);
   return folder;
 }
+
+/** Whom a database that refuses to run as root runs as, where this process is root: `nobody`. */
+export function unprivileged(): { uid: number; gid: number } | undefined {
+  return process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
+}

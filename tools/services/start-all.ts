@@ -1,12 +1,16 @@
 import { mongodBinary } from '../mongod/find.ts';
 import { startMongod } from '../mongod/start.ts';
-import { findRabbitmq, findRedis } from './find.ts';
+import { findMariadb, findPostgres, findRabbitmq, findRedis } from './find.ts';
+import { findKafka } from './kafka-jars.ts';
+import { startKafka } from './kafka.ts';
+import { startMysql } from './mysql.ts';
+import { startPostgres } from './postgres.ts';
 import { startRabbitmq } from './rabbitmq.ts';
 import { startRedis } from './redis.ts';
 import { type Service } from './service.ts';
 
 /** What the tests and local work need beside Node. */
-export const serviceNames = ['rabbitmq', 'redis', 'mongodb'] as const;
+export const serviceNames = ['rabbitmq', 'redis', 'mongodb', 'kafka', 'postgres', 'mysql'] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
 interface Kind {
@@ -19,6 +23,9 @@ export const kinds: Record<ServiceName, Kind> = {
   rabbitmq: { find: () => findRabbitmq().server, start: startRabbitmq },
   redis: { find: findRedis, start: startRedis },
   mongodb: { find: mongodBinary, start: startMongod },
+  kafka: { find: findKafka, start: startKafka },
+  postgres: { find: () => findPostgres().postgres, start: startPostgres },
+  mysql: { find: () => findMariadb().server, start: startMysql },
 };
 
 /** Starts them side by side; when one does not come up, the others are ended and its error is thrown. */

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { MongoClient, type Document } from 'mongodb';
+import { defaultPair, pairs, readMongodb } from '../pairs.ts';
 import { root } from '../programs.ts';
 import { compare } from '../chaos/compare.ts';
 import { judge } from '../chaos/judge.ts';
@@ -83,7 +84,7 @@ describeWith('mongodb', 'the comparison', () => {
       ...(['a', 'b', 'dead too', 'lost', 'late'] as const).map((id) => [id, 'ok'] as [string, Outcome]),
       ['not there, and nobody said so', 'unknown'],
     ]);
-    expect(await compare(ledger, db)).toMatchObject({
+    expect(await compare(ledger, readMongodb(db))).toMatchObject({
       ...{ stored: 6, doubled: 2, lost: 1, foreign: 1, deadLetters: 1, redelivered: 1, heldBack: 1 },
     });
     await db.dropDatabase();
@@ -149,12 +150,20 @@ describe('the verdict', () => {
 });
 
 test('options choose the rows', () => {
-  const names = (...words: string[]) => chooseRows(options(...words)).map(({ name }) => name);
+  const names = (...words: string[]) =>
+    options(...words).pairs.flatMap((pair) => chooseRows(options(...words), pair).map(({ name }) => name));
   expect(names()).toHaveLength(21);
   expect(names('--target', 'redis', '--fault', 'kill')).toEqual(['redis: SIGKILL']);
-  expect(() => names('--target', 'redis', '--fault', 'full')).toThrow(
-    'there is no row for this --target with this --fault',
-  );
+  expect(names('--target', 'redis', '--fault', 'full')).toEqual([]);
+  // A row that needs tools of RabbitMQ or the engine of MongoDB is not there for others.
+  expect(names('--pair', 'kafka+postgres')).toHaveLength(17);
+  expect(names('--pair', 'kafka+mongodb')).toContain('database: disk full');
+  expect(names('--pair', 'rabbitmq+mysql', '--fault', 'alarm')).toHaveLength(1);
+  const short = ['worker: SIGKILL', 'broker: SIGKILL', 'database: SIGKILL'];
+  expect(names('--pair', 'rabbitmq+mysql,kafka+mongodb', '--quick')).toEqual([...short, ...short]);
+  expect(options().pairs).toEqual([defaultPair]);
+  expect(options('--pair', 'all').pairs).toEqual(pairs);
+  expect(() => options('--pair', 'kafka')).toThrow('--pair must be one of rabbitmq+mongodb, ');
   expect(() => options('--target', 'moon')).toThrow('--target must be one of worker, api, ');
   expect(() => options('--moon')).toThrow("Unknown option '--moon'");
 });

@@ -89,8 +89,8 @@ describeWith('redis', 'Redis', () => {
 });
 
 test('names of services are checked', () => {
-  expect(parseServiceNames([''])).toEqual(['rabbitmq', 'redis', 'mongodb']);
+  expect(parseServiceNames([''])).toEqual(['rabbitmq', 'redis', 'mongodb', 'kafka']);
   expect(parseServiceNames(['none'])).toEqual([]);
   expect(parseServiceNames(['redis,mongodb'])).toEqual(['redis', 'mongodb']);
-  expect(() => parseServiceNames(['kafka'])).toThrow('"kafka" is none of rabbitmq, redis, mongodb, none');
+  expect(() => parseServiceNames(['nats'])).toThrow('"nats" is none of rabbitmq, redis, mongodb, kafka, none');
 });

@@ -1,0 +1,199 @@
+import { ConfigurationError } from '@event-tracker/shared/errors';
+import { type ClientBase, Pool, type PoolConfig, types } from 'pg';
+import { postgresFault } from './postgres-errors.ts';
+import {
+  CONNECTIONS_MAX,
+  DEFAULT_DATABASE,
+  type Dialect,
+  placeholders,
+  type SqlPool,
+  type SqlRow,
+  type SqlValue,
+} from './sql-dialect.ts';
+
+const TABLE = 'user_events';
+/** The key of the advisory lock under which one worker at a time migrates. */
+const LOCK = `hashtext('event_tracker ' || current_schema())`;
+/** A value ends at 1 GB, and so does a statement; a quarter of it is more than any event. */
+const VALUE_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Tables as seed programs name them. Text collates as "C": by code point, whatever the database was created with. */
+const migrations = [
+  [
+    `create table if not exists ${TABLE} (
+      event_id text collate "C" primary key,
+      user_id text collate "C" not null,
+      event_type text collate "C" not null,
+      timestamp timestamptz(3) not null,
+      payload json not null,
+      source text not null,
+      received_at timestamptz(3) not null,
+      processed_at timestamptz(3) not null,
+      attempts bigint not null,
+      redelivered boolean not null,
+      worker text not null,
+      request_id text,
+      ip text,
+      user_agent text
+    )`,
+    `create index if not exists ${TABLE}_by_user on ${TABLE} (user_id, timestamp, event_id)`,
+    `create index if not exists ${TABLE}_by_type on ${TABLE} (event_type, timestamp, event_id)`,
+    `create index if not exists ${TABLE}_by_user_and_type on ${TABLE} (user_id, event_type, timestamp, event_id)`,
+    `create index if not exists ${TABLE}_by_time on ${TABLE} (timestamp, event_id)`,
+  ],
+  [
+    `create table if not exists dead_letters (
+      id text collate "C" primary key,
+      reason text collate "C" not null,
+      error text not null,
+      details json not null,
+      body bytea not null,
+      event_id text collate "C",
+      event_type text collate "C",
+      attempts bigint not null,
+      died_at timestamptz(3) not null,
+      worker text not null
+    )`,
+    'create index if not exists dead_letters_by_reason on dead_letters (reason, died_at, id)',
+    'create index if not exists dead_letters_by_type on dead_letters (event_type, died_at, id)',
+    'create index if not exists dead_letters_by_time on dead_letters (died_at, id)',
+    `create table if not exists delivery_attempts (
+      id text collate "C" primary key,
+      attempts bigint not null,
+      counted_at timestamptz(3) not null
+    )`,
+    'create index if not exists delivery_attempts_by_time on delivery_attempts (counted_at)',
+  ],
+  [
+    `create table if not exists processes (
+      id text collate "C" primary key,
+      ended boolean not null,
+      reported_at timestamptz(3) not null,
+      report json not null
+    )`,
+    // The sum of the counts of processes that have ended.
+    `insert into processes values ('ended', false, now(), '{}') on conflict do nothing`,
+  ],
+];
+
+export const postgres: Dialect = {
+  name: 'PostgreSQL',
+  activities: { table: TABLE, payload: 'payload' },
+  types: {
+    key: 'text',
+    text: 'text',
+    json: 'json',
+    time: 'timestamp with time zone',
+    number: 'bigint',
+    flag: 'boolean',
+    bytes: 'bytea',
+  },
+  currentSchema: 'current_schema()',
+  faultOf: postgresFault,
+  open: openPool,
+  async lock(run) {
+    await run(`select pg_advisory_lock(${LOCK})`);
+    const { rows } = await run('show server_encoding');
+    if (rows[0]?.server_encoding !== 'UTF8') {
+      throw new ConfigurationError(
+        'STORE_URL or DATABASE_URL: the database is not in the encoding UTF8, so that it cannot hold every text; create one that is',
+      );
+    }
+  },
+  async unlock(run) {
+    await run(`select pg_advisory_unlock(${LOCK})`);
+  },
+  migrations: () => Promise.resolve(migrations),
+  async insertActivities(run, columns, rows) {
+    const { rows: inserted } = await run(
+      `insert into ${TABLE} (${columns.join(', ')}) values ${placeholders(rows.length, columns.length)}
+       on conflict (event_id) do nothing returning event_id`,
+      rows.flat(),
+    );
+    const ids = new Set(inserted.map((row) => row.event_id));
+    return rows.map(([id]) => ({ status: ids.has(id) ? 'stored' : 'duplicate' }));
+  },
+  onConflict: (update) => `on conflict (id) do update set ${update((column) => `excluded.${column}`)}`,
+};
+
+function openPool(url: string, timeoutMs: number): SqlPool {
+  const prepare: (client: ClientBase) => unknown = (client) => prepareSession(client, timeoutMs);
+  const pool = createPool(url, {
+    max: CONNECTIONS_MAX,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
+    keepAlive: true,
+    application_name: 'event-tracker',
+    types: {
+      getTypeParser: (oid, format) =>
+        (oid === types.builtins.JSON ? String : types.getTypeParser(oid, format)) as never,
+    },
+    // Its promise is awaited before anybody gets the connection, whatever its type says.
+    onConnect: prepare,
+  });
+  // An idle connection that breaks is replaced by the next call.
+  pool.on('error', () => undefined);
+
+  return {
+    async connect() {
+      const client = await pool.connect();
+      // A connection that breaks in use fails the statement that runs on it, and nobody waits for this event.
+      const ignore = () => undefined;
+      client.on('error', ignore);
+      let isBack = false;
+      const giveBack = (isBroken: boolean) => {
+        if (isBack) return;
+        isBack = true;
+        client.off('error', ignore);
+        client.release(isBroken);
+      };
+      return {
+        async run(sql, values: readonly SqlValue[] = []) {
+          let place = 0;
+          const text = sql.replaceAll('?', () => `$${++place}`);
+          // The driver would write a moment in local time, and of an offset from before 1900 lose the seconds.
+          const texts = values.map((value) => (value instanceof Date ? value.toISOString() : value));
+          const { rows, rowCount } = await client.query<SqlRow>(text, texts);
+          return { rows, affected: rowCount ?? 0 };
+        },
+        valueBytesMax: VALUE_BYTES_MAX,
+        release: () => giveBack(false),
+        destroy: () => giveBack(true),
+      };
+    },
+    close: () => pool.end(),
+  };
+}
+
+function createPool(url: string, options: PoolConfig): Pool {
+  try {
+    const { hostname, pathname, searchParams } = new URL(url);
+    if (!hostname && !searchParams.get('host')) throw new Error('no host');
+    const hasDatabase = pathname.length > 1;
+    return new Pool({ ...options, connectionString: hasDatabase ? url : withDatabase(url) });
+  } catch {
+    // The driver's message may repeat what is in the URL.
+    throw new ConfigurationError(
+      'STORE_URL or DATABASE_URL: is not a PostgreSQL URL such as postgres://user:password@host:5432/activity_db, with one host; write special characters in the user name or password as %40 and so on',
+    );
+  }
+}
+
+function withDatabase(url: string): string {
+  const named = new URL(url);
+  named.pathname = `/${DEFAULT_DATABASE}`;
+  return named.href;
+}
+
+async function prepareSession(client: ClientBase, timeoutMs: number): Promise<void> {
+  await client.query(
+    `select set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO', false),
+       set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false),
+       set_config('default_transaction_isolation', 'read committed', false)`,
+    [String(timeoutMs)],
+  );
+  // Whatever the role's setting is: a save that has resolved is on disk.
+  await client.query(
+    `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`,
+  );
+}
