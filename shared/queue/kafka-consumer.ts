@@ -162,7 +162,10 @@ export class KafkaConsumer implements Consumer {
         return await this.#group.readMarks();
       } catch (error) {
         if (this.#consumer !== consumer) return new Map();
-        this.#logger.debug({ reason: (error as Error).message }, 'Kafka offsets cannot be read; trying again');
+        this.#logger.debug(
+          { reason: (error as Error).message },
+          'Kafka offsets cannot be read; trying again',
+        );
         await delay(COMMIT_RETRY_MS);
       }
     }
@@ -200,7 +203,7 @@ export class KafkaConsumer implements Consumer {
   }
 
   #handOut(): void {
-    for (let idle = 0; !this.#stopped && idle < this.#partitions.length; ) {
+    for (let idle = 0; !this.#stopped && idle < this.#partitions.length;) {
       if (this.#running.size >= this.#options.prefetch) break;
       // Each partition in its turn, so that a long one does not hold up the others.
       const partition = this.#partitions.shift()!;
@@ -278,7 +281,10 @@ export class KafkaConsumer implements Consumer {
       for (const { partition, position } of commits) partition.committed(position);
       return true;
     } catch (error) {
-      this.#logger.debug({ reason: (error as Error).message }, 'Kafka offsets cannot be committed; trying again');
+      this.#logger.debug(
+        { reason: (error as Error).message },
+        'Kafka offsets cannot be committed; trying again',
+      );
       return false;
     }
   }

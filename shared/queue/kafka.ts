@@ -333,10 +333,14 @@ export function configurationFault(error: Error, topic: string): ConfigurationEr
   if (error instanceof KafkaJSSASLAuthenticationError)
     return new ConfigurationError(`QUEUE_URL: Kafka refuses the user or the password (${error.message})`);
   if (error instanceof KafkaJSServerDoesNotSupportApiKey || error instanceof KafkaJSNotImplemented)
-    return new ConfigurationError(`QUEUE_URL: this broker is of a version that cannot be used (${error.message})`);
+    return new ConfigurationError(
+      `QUEUE_URL: this broker is of a version that cannot be used (${error.message})`,
+    );
   const type = (error as { type?: string }).type;
   if (type === 'TOPIC_AUTHORIZATION_FAILED' || type === 'CLUSTER_AUTHORIZATION_FAILED')
-    return new ConfigurationError(`QUEUE_URL: its user may not use or create topic ${topic} (${error.message})`);
+    return new ConfigurationError(
+      `QUEUE_URL: its user may not use or create topic ${topic} (${error.message})`,
+    );
   if (type === 'INVALID_REPLICATION_FACTOR' || type === 'INVALID_PARTITIONS')
     return new ConfigurationError(`QUEUE_URL: topic ${topic} cannot be created (${error.message})`);
   return cause instanceof Error ? configurationFault(cause, topic) : undefined;

@@ -5,7 +5,12 @@ npm run services -- check                            what is found, and how to g
 npm run services:install                             install what is missing`;
 
 /** The settings by which the API and the worker find each service. */
-const settings = { rabbitmq: 'RABBITMQ_URL', redis: 'REDIS_URL', mongodb: 'DATABASE_URL', kafka: 'QUEUE_URL' };
+const settings = {
+  rabbitmq: 'RABBITMQ_URL',
+  redis: 'REDIS_URL',
+  mongodb: 'DATABASE_URL',
+  kafka: 'QUEUE_URL',
+};
 
 async function main([verb, ...names]: string[]): Promise<void> {
   if (verb === 'up') return up(names);

@@ -50,7 +50,11 @@ interface Ports {
   controller: number;
 }
 
-function properties(folder: string, { port, internal, controller }: Ports, user: KafkaOptions['user']): string {
+function properties(
+  folder: string,
+  { port, internal, controller }: Ports,
+  user: KafkaOptions['user'],
+): string {
   const at = (listener: string, number: number) => `${listener}://127.0.0.1:${String(number)}`;
   const clients = `${at('CLIENTS', port)},${at('INTERNAL', internal)}`;
   const module = 'org.apache.kafka.common.security';
