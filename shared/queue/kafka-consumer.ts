@@ -45,7 +45,7 @@ export class KafkaConsumer implements Consumer {
   readonly #ending = new AbortController();
   readonly #loop: Promise<void>;
   #partitions: Partition[] = [];
-  #marks: Promise<Map<number, string>> = Promise.resolve(new Map());
+  #marks = Promise.resolve(new Map<number, string>());
   #consumer: KafkaJsConsumer | undefined;
   #committing: Promise<void> | undefined;
   #stopped = false;

@@ -4,7 +4,7 @@ import {
   KafkaJSServerDoesNotSupportApiKey,
 } from 'kafkajs';
 import { ConfigurationError } from '../errors.ts';
-import { configurationFault } from '../queue/kafka.ts';
+import { configurationFault } from '../queue/kafka-connection.ts';
 import { parseKafkaUrl } from '../queue/kafka-url.ts';
 
 describe('Kafka URL', () => {
