@@ -82,8 +82,7 @@ export class Packer {
   #put(item: string, size: number, key: string): Pack {
     const open = this.#open.get(key);
     const isFull =
-      open &&
-      (open.items.length >= this.#options.messageEventsMax || open.bytes + size > MESSAGE_BYTES_MAX);
+      open && (open.items.length >= this.#options.messageEventsMax || open.bytes + size > MESSAGE_BYTES_MAX);
     if (isFull) open.send();
     const pack = (isFull ? undefined : open) ?? this.#begin(key);
     pack.items.push(item);
