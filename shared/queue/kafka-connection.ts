@@ -22,6 +22,9 @@ export const REQUEST_TIMEOUT_MS = 10_000;
 /** kafkajs nests its attempts, each level with these: a leader that changes is followed, a broker that is gone told of. */
 export const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 };
 
+/** Of a topic that is created here: more than the largest event that BODY_BYTES_MAX can let in. */
+const TOPIC_MESSAGE_BYTES_MAX = 9 * 1024 * 1024;
+
 export interface Session {
   producer: Producer;
   admin: Admin;
@@ -87,6 +90,7 @@ async function prepareTopic(
           ...(replicationFactor && { replicationFactor }),
           configEntries: [
             { name: 'cleanup.policy', value: 'delete' },
+            { name: 'max.message.bytes', value: String(TOPIC_MESSAGE_BYTES_MAX) },
             // With one replica away everything goes on; a confirm is never that of a single one of several.
             ...(replicationFactor && replicationFactor > 2
               ? [{ name: 'min.insync.replicas', value: '2' }]

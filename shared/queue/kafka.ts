@@ -166,7 +166,9 @@ class KafkaQueue implements Queue {
         messages: writes.map(({ key, value }) => ({ key, value })),
       });
     } catch (error) {
-      this.#reset(session, (error as Error).message);
+      // The one fault that is the message's own.
+      if ((error as { type?: string }).type !== 'MESSAGE_TOO_LARGE')
+        this.#reset(session, (error as Error).message);
       throw error;
     }
   }

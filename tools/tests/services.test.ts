@@ -84,7 +84,7 @@ describeWith('kafka', 'Kafka', () => {
     const { pid } = kafka;
     await kafka.stop();
     expect(isRunning(pid)).toBe(false);
-  });
+  }, 120_000);
 });
 
 describeWith('redis', 'Redis', () => {
