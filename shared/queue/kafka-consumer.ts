@@ -137,6 +137,8 @@ export class KafkaConsumer implements Consumer {
       return (error as Error).message;
     } finally {
       this.#consumer = undefined;
+      // The next member finds out anew what it is to do; what is in work is delivered again.
+      this.#assign([]);
       await consumer.disconnect().catch(() => undefined);
     }
   }

@@ -294,6 +294,21 @@ describeWith('kafka', 'kafka queue beside other programs', () => {
     expect(ids()).toEqual(['1']);
   });
 
+  test('a consumer whose topic was deleted consumes from the new one', async () => {
+    const queue = await open({}, '?partitions=1');
+    const { ids, verdict, consumer } = await consumeWaiting(queue);
+    for (const id of ['1', '2', '3', '4', '5']) await queue.publish([makeEvent(id)]);
+    await until(() => ids().length >= 5);
+    for (const id of ids()) verdict(id, 'ack');
+    await until(async () => (await committed())[0] === 5);
+    await admin.deleteTopics({ topics: [name] });
+    await publishAgain(queue, makeEvent('after'));
+    await until(() => ids().includes('after'));
+    verdict('after', 'ack');
+    await until(async () => (await committed())[0] === 1);
+    await consumer.stop();
+  });
+
   test('a topic that was deleted is created again', async () => {
     const queue = await open();
     await queue.publish([makeEvent(1)]);
