@@ -113,10 +113,11 @@ export class KafkaConsumer implements Consumer {
       // The loop above starts it again, and can be ended at any time; kafkajs's own timer cannot.
       retry: { restartOnFailure: () => Promise.resolve(false) },
     });
-    const ended = new Promise<string>((resolve) => {
-      consumer.on(consumer.events.CRASH, ({ payload }) => resolve(payload.error.message));
-      this.#ending.signal.addEventListener('abort', () => resolve('stopped'), { once: true });
-    });
+    let end: (reason: string) => void = () => undefined;
+    const ended = new Promise<string>((resolve) => (end = resolve));
+    const stopped = () => end('stopped');
+    this.#ending.signal.addEventListener('abort', stopped);
+    consumer.on(consumer.events.CRASH, ({ payload }) => end(payload.error.message));
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       this.#consumer = consumer;
       this.#assign(payload.memberAssignment[topic] ?? []);
@@ -136,6 +137,7 @@ export class KafkaConsumer implements Consumer {
     } catch (error) {
       return (error as Error).message;
     } finally {
+      this.#ending.signal.removeEventListener('abort', stopped);
       this.#consumer = undefined;
       // The next member finds out anew what it is to do; what is in work is delivered again.
       this.#assign([]);

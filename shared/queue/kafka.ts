@@ -52,7 +52,7 @@ export async function openKafkaQueue(
     throw new ConfigurationError('QUEUE_NAME: a Kafka topic has letters, digits, ".", "_" and "-" alone');
   const queue = new KafkaQueue(parseKafkaUrl(url), options, logger, socketFactory);
   try {
-    await queue.connect();
+    await within(REQUEST_TIMEOUT_MS, queue.connect());
   } catch (error) {
     const fault = configurationFault(error as Error, options.name);
     if (fault) {
@@ -87,7 +87,10 @@ class KafkaQueue implements Queue {
   }
 
   async connect(): Promise<void> {
-    this.#session = await openSession(this.#createClient(RETRY), this.#options.name, this.#url);
+    const session = await openSession(this.#createClient(RETRY), this.#options.name, this.#url);
+    // An attempt that took too long may be overtaken by the next one.
+    if (this.#session || this.#closed.signal.aborted) return closeSession(session);
+    this.#session = session;
     this.#logger.info({ topic: this.#options.name }, 'Kafka connected');
   }
 

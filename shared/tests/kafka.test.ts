@@ -337,6 +337,16 @@ describeWith('kafka', 'kafka broker that fails', () => {
   afterEach(() => queue.close());
   afterAll(() => broker.stop());
 
+  test('that does not answer is connected to later', async () => {
+    broker.pause();
+    const name = uniqueName('silent');
+    const later = await openKafkaQueue(broker.url, { ...queueOptions, name }, logger);
+    await expect(later.ping()).rejects.toThrow(QueueUnavailable);
+    broker.resume();
+    await publishAgain(later, makeEvent(1));
+    await later.close();
+  });
+
   test.each([
     ['killed and started again', () => broker.kill(), () => broker.restart()],
     [
