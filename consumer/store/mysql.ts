@@ -133,6 +133,7 @@ export const mysql: Dialect = {
       `engine = InnoDB row_format = dynamic default charset = utf8mb4 collate = ${collation}`,
     );
   },
+  range: (table, index, time) => ({ from: `${table} force index (${index})`, time }),
   insertActivities,
   onConflict: (update) => `on duplicate key update ${update((column) => `values(${column})`)}`,
 };

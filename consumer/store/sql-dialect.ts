@@ -58,6 +58,11 @@ export interface Dialect {
   unlock(run: RunSql): Promise<void>;
   /** The steps from one version of the tables to the next; harmless when repeated. */
   migrations(run: RunSql): Promise<string[][]>;
+  /**
+   * How a list names a table and its order in time so that it is read from this index: left to themselves both databases
+   * may read the newest of all rows until enough of them match.
+   */
+  range(table: string, index: string, time: string): { from: string; time: string };
   /** Inserts rows in one statement, all or none, and tells of each whether its event id was new. */
   insertActivities(
     run: RunSql,
