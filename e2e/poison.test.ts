@@ -2,7 +2,11 @@ import { createHash } from 'node:crypto';
 import { Agent } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import { connect } from 'amqplib';
-import { type Binary, type Db, ObjectId } from 'mongodb';
+import { ObjectId } from 'mongodb';
+import { LETTER_BODY_BYTES_MAX } from '../consumer/store/letter-body.ts';
+import { openStore } from '../consumer/store/open.ts';
+import { type DeadLetterHead, type Store, type StoredActivity } from '../consumer/store/store.ts';
+import { createDatabase } from '../consumer/tests/databases.ts';
 import { freePort } from '../tools/services/free-port.ts';
 import { describeWith, serviceUrl, uniqueName, until } from '../tools/services/in-tests.ts';
 import { send } from './ledger.ts';
@@ -10,21 +14,17 @@ import { ENVELOPE, type Poison, poisons } from './poison-pack.ts';
 import { type Program, ready, runProgram } from '../tools/programs.ts';
 import { endAll, errorLines, NO_LIMIT, openDb, ours, TIMEOUT_MS } from './support.ts';
 
-afterAll(endAll);
+const stores: Store[] = [];
+
+afterAll(async () => {
+  await Promise.all(stores.map((store) => store.close()));
+  await endAll();
+});
 
 /** So many good events go with each poison. */
 const GOOD_PER_POISON = 100;
-/** Of a larger body the store keeps the beginning. */
-const LETTER_BODY_BYTES_MAX = 15 * 1024 * 1024;
 /** A delivery may be repeated where the machine stalls; what loops is delivered without end. */
 const ATTEMPTS_MAX = 3;
-
-interface Letter {
-  _id: string;
-  reason: string;
-  body: Binary;
-  attempts: number;
-}
 
 /** What has to be there in the end. */
 interface Expected {
@@ -87,82 +87,100 @@ function* messagesOf(expected: Expected, pack: readonly Poison[]): Generator<Buf
 }
 
 interface System {
-  db: Db;
+  /** Of the queue and of the database. */
+  name: string;
+  store: Store;
   api: Program;
   worker: Program;
   url: string;
 }
 
 /** One API and one worker; the API reads what the worker stores. */
-async function startSystem(settings: Record<string, string>): Promise<System> {
+async function startSystem(
+  settings: Record<string, string>,
+  service: 'mongodb' | 'postgres' | 'mysql' = 'mongodb',
+): Promise<System> {
   const name = uniqueName('e2e_poison');
+  const storeUrl = service === 'mongodb' ? `${serviceUrl(service)}/${name}` : await createDatabase(service);
   const ports = { API_PORT: String(await freePort()), CONSUMER_PORT: String(await freePort()) };
   const environment = {
-    ...{ DATABASE_URL: `${serviceUrl('mongodb')}/${name}`, QUEUE_NAME: name, LOG_LEVEL: 'warn' },
+    ...{ STORE_URL: storeUrl, QUEUE_NAME: name, LOG_LEVEL: 'warn' },
     ...{ ...NO_LIMIT, ...settings, ...ports },
   };
   const [api, worker] = ['api/server.ts', 'consumer/worker.ts'].map((file) =>
     ours(runProgram(file, environment)),
   ) as [Program, Program];
   await Promise.all([ready(api, Number(ports.API_PORT)), ready(worker, Number(ports.CONSUMER_PORT))]);
-  const db = openDb(serviceUrl('mongodb'), name);
-  return { db, api, worker, url: `http://127.0.0.1:${ports.API_PORT}/api/v1/activities` };
+  const store = await openStore(storeUrl, { worker: 'test', timeoutMs: 30_000 });
+  stores.push(store);
+  return { name, store, api, worker, url: `http://127.0.0.1:${ports.API_PORT}/api/v1/activities` };
 }
 
-/** Waits until nothing more comes: with as many documents as are expected, or when there is no news. */
-async function settled(db: Db, expected: Expected): Promise<void> {
+/** Waits until nothing more comes: with as many outcomes as are expected, or when there is no news. */
+async function settled({ store }: System, expected: Expected): Promise<void> {
   const wanted = expected.good.size + expected.stored.size + expected.letters.size;
   let [seen, quietSince] = [-1, Date.now()];
   await until(async () => {
-    const counts = await Promise.all(
-      ['activities', 'dead_letters'].map((name) => db.collection(name).countDocuments()),
-    );
-    const count = counts.reduce((sum, one) => sum + one);
+    const { processes } = await store.listProcesses();
+    const count = processes.reduce((sum, { counts }) => sum + counts.stored + counts.dead, 0);
     if (count !== seen) [seen, quietSince] = [count, Date.now()];
     return count >= wanted || Date.now() - quietSince > 30_000;
   });
 }
 
 /** Every good event is stored, every poison is one dead letter with its bytes or stored unaltered, and nothing else is there. */
-async function expectAll({ db, url }: System, expected: Expected): Promise<void> {
+async function expectAll({ store, url }: System, expected: Expected): Promise<void> {
   const faults: string[] = [];
-  const activities = await db
-    .collection('activities')
-    .find({}, { projection: { payload: 1, 'processing.attempts': 1, eventType: 1 } })
-    .toArray();
-  const ids = new Set(activities.map(({ _id }) => String(_id)));
+  const activities = await allActivities(store);
+  const ids = new Set(activities.map(({ eventId }) => eventId));
   for (const id of [...expected.good.keys(), ...expected.stored.keys()]) {
     if (!ids.has(id)) faults.push(`${id} ${expected.stored.get(id)?.name ?? ''} is not stored`);
   }
-  for (const { _id, payload, eventType, processing } of activities) {
-    const id = String(_id);
+  for (const { eventId: id, payload, eventType, processing } of activities) {
     const n = expected.good.get(id);
     if (n === undefined && !expected.stored.has(id)) faults.push(`${id} is stored and should not be`);
     if (n !== undefined && !isDeepStrictEqual([payload, eventType], [{ n }, 'good']))
       faults.push(`${id} is altered`);
-    if ((processing as { attempts: number }).attempts > ATTEMPTS_MAX)
-      faults.push(`${id} was delivered too often`);
+    if (processing.attempts > ATTEMPTS_MAX) faults.push(`${id} was delivered too often`);
   }
   for (const [id, poison] of expected.stored) {
     const answer = await fetch(`${url}/${encodeURIComponent(id)}`);
     const difference = alteration(poison, id, await answer.text());
     if (difference) faults.push(`${id} ${poison.name}: ${difference}`);
   }
-  const letters = new Map<string, Letter>();
-  for await (const letter of db.collection<Letter>('dead_letters').find()) letters.set(letter._id, letter);
+  const letters = await allLetters(store);
   for (const [id, { poison, body }] of expected.letters) {
     const letter = letters.get(id);
     if (!letter) faults.push(`${poison.name} is no dead letter`);
     else if (letter.reason !== poison.queue) faults.push(`${poison.name} died of ${letter.reason}`);
-    else if (!body.subarray(0, LETTER_BODY_BYTES_MAX).equals(Buffer.from(letter.body.buffer)))
+    else if (!body.subarray(0, LETTER_BODY_BYTES_MAX).equals((await store.getDead(id))!.body))
       faults.push(`${poison.name}: the bytes of the dead letter are others`);
     else if (letter.attempts > ATTEMPTS_MAX) faults.push(`${poison.name} was tried ${letter.attempts} times`);
   }
-  for (const [id, { reason, body }] of letters) {
-    if (!expected.letters.has(id))
-      faults.push(`a dead letter too many: ${reason} ${String(body).slice(0, 200)}`);
+  for (const [id, { reason, error }] of letters) {
+    if (!expected.letters.has(id)) faults.push(`a dead letter too many: ${reason} ${error}`);
   }
   expect(faults).toEqual([]);
+}
+
+async function allActivities(
+  store: Store,
+): Promise<Pick<StoredActivity, 'eventId' | 'eventType' | 'payload' | 'processing'>[]> {
+  const all: StoredActivity[] = [];
+  for (let page: StoredActivity[] | undefined; page?.length !== 0; all.push(...page)) {
+    const after = all.at(-1);
+    page = await store.list({ limit: 100, ...(after && { after }) });
+  }
+  return all;
+}
+
+async function allLetters(store: Store): Promise<Map<string, DeadLetterHead>> {
+  const all: DeadLetterHead[] = [];
+  for (let page: DeadLetterHead[] | undefined; page?.length !== 0; all.push(...page)) {
+    const after = all.at(-1);
+    page = await store.listDead({ limit: 500, ...(after && { after }) });
+  }
+  return new Map(all.map((letter) => [letter.id, letter]));
 }
 
 /** What of an event that is read back is not as it was sent; undefined where nothing is. */
@@ -237,6 +255,14 @@ test('the comparison notices what is altered', () => {
   }
 });
 
+async function expectEmpty(queue: string): Promise<void> {
+  const connection = await connect(serviceUrl('rabbitmq'));
+  const channel = await connection.createChannel();
+  expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 0, consumerCount: 0 });
+  await channel.deleteQueue(queue);
+  await connection.close();
+}
+
 describeWith(['rabbitmq', 'mongodb'], 'the poison pack', () => {
   test(
     'sent to the API is refused by name, alone and in a batch, and what is good is stored as it is',
@@ -292,47 +318,43 @@ describeWith(['rabbitmq', 'mongodb'], 'the poison pack', () => {
       );
       agent.destroy();
       expect(faults).toEqual([]);
-      await settled(system.db, expected);
+      await settled(system, expected);
       await expectAll(system, expected);
       await expectHealthy(system);
-      await expectEmpty(system.db.databaseName);
-      await system.db.dropDatabase();
+      await expectEmpty(system.name);
+      await openDb(serviceUrl('mongodb'), system.name).dropDatabase();
     },
     TIMEOUT_MS,
   );
+});
 
-  test(
-    'straight on the RabbitMQ queue becomes one dead letter each, and what is good is stored as it is',
-    async () => {
-      const system = await startSystem({ RABBITMQ_URL: serviceUrl('rabbitmq') });
-      const expected = nothing();
-      const connection = await connect(serviceUrl('rabbitmq'));
-      const channel = await connection.createConfirmChannel();
-      let count = 0;
-      for (const message of messagesOf(expected, poisons)) {
-        // Whoever publishes may also say anything in the headers.
-        const headers = count % 10 === 0 ? { 'x-delivery-count': 'many' } : {};
-        channel.sendToQueue(system.db.databaseName, message, { persistent: true, headers });
-        if (++count % 200 === 0) await channel.waitForConfirms();
-      }
-      await channel.waitForConfirms();
-      await connection.close();
-      await settled(system.db, expected);
-      await expectAll(system, expected);
-      await expectHealthy(system);
-      await expectEmpty(system.db.databaseName);
-      await system.db.dropDatabase();
-    },
-    TIMEOUT_MS,
-  );
-
-  async function expectEmpty(queue: string): Promise<void> {
-    const connection = await connect(serviceUrl('rabbitmq'));
-    const channel = await connection.createChannel();
-    expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 0, consumerCount: 0 });
-    await channel.deleteQueue(queue);
-    await connection.close();
-  }
+describe.each(['mongodb', 'postgres', 'mysql'] as const)('into %s', (service) => {
+  describeWith(['rabbitmq', service], 'the poison pack', () => {
+    test(
+      'straight on the RabbitMQ queue becomes one dead letter each, and what is good is stored as it is',
+      async () => {
+        const system = await startSystem({ RABBITMQ_URL: serviceUrl('rabbitmq') }, service);
+        const expected = nothing();
+        const connection = await connect(serviceUrl('rabbitmq'));
+        const channel = await connection.createConfirmChannel();
+        let count = 0;
+        for (const message of messagesOf(expected, poisons)) {
+          // Whoever publishes may also say anything in the headers.
+          const headers = count % 10 === 0 ? { 'x-delivery-count': 'many' } : {};
+          channel.sendToQueue(system.name, message, { persistent: true, headers });
+          if (++count % 200 === 0) await channel.waitForConfirms();
+        }
+        await channel.waitForConfirms();
+        await connection.close();
+        await settled(system, expected);
+        await expectAll(system, expected);
+        await expectHealthy(system);
+        await expectEmpty(system.name);
+        if (service === 'mongodb') await openDb(serviceUrl(service), system.name).dropDatabase();
+      },
+      TIMEOUT_MS,
+    );
+  });
 });
 
 describeWith('mongodb', 'the poison pack', () => {
@@ -342,7 +364,7 @@ describeWith('mongodb', 'the poison pack', () => {
       const name = uniqueName('e2e_poison_queue');
       const system = await startSystem({ QUEUE_URL: `${serviceUrl('mongodb')}/${name}` });
       const expected = nothing();
-      const queue = openDb(serviceUrl('mongodb'), name).collection<object>(system.db.databaseName);
+      const queue = openDb(serviceUrl('mongodb'), name).collection<object>(system.name);
       // No document is larger than 16 MiB, and so is no message here.
       const pack = poisons.filter(({ text }) => text('', ENVELOPE).length < 15 * 1024 * 1024);
       let waiting: object[] = [];
@@ -366,11 +388,11 @@ describeWith('mongodb', 'the poison pack', () => {
       waiting.push({ body: 17, visibleAt: 0, attempts: 'many' });
       letter('17', 'invalid-event');
       await queue.insertMany(waiting);
-      await settled(system.db, expected);
+      await settled(system, expected);
       await expectAll(system, expected);
       await expectHealthy(system);
       expect(await queue.countDocuments()).toBe(0);
-      await Promise.all([system.db.dropDatabase(), openDb(serviceUrl('mongodb'), name).dropDatabase()]);
+      for (const one of [system.name, name]) await openDb(serviceUrl('mongodb'), one).dropDatabase();
     },
     TIMEOUT_MS,
   );
