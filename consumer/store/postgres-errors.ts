@@ -6,7 +6,7 @@ import { type SqlFault } from './sql-dialect.ts';
 export const SQLSTATE_FAULTS: Readonly<Record<string, SqlFault>> = {
   '40001': 'conflict', // serialization_failure
   '40P01': 'conflict', // deadlock_detected
-  '55P03': 'conflict', // lock_not_available: behind lock_timeout
+  '55P03': 'conflict', // lock_not_available
   '22': 'rejected', // data exception
   '23': 'rejected', // integrity constraint violation; the event id's own is no error
   '44': 'rejected', // WITH CHECK OPTION violation

@@ -202,7 +202,7 @@ const SESSION = {
 };
 
 async function prepareSession(client: ClientBase, timeoutMs: number): Promise<void> {
-  const settings = { ...SESSION, statement_timeout: String(timeoutMs), lock_timeout: String(timeoutMs) };
+  const settings = { ...SESSION, statement_timeout: String(timeoutMs) };
   const calls = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', false)`);
   await client.query(`select ${calls.join(', ')}`);
   // A setting may be stronger than this, not weaker: a save that has resolved is on disk.
