@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { ConfigurationError, StoreUnavailable } from '@event-tracker/shared/errors';
 import { startMysql } from '../../tools/services/mysql.ts';
 import { startPostgres } from '../../tools/services/postgres.ts';
@@ -142,14 +145,12 @@ describe.each(both)('%s', (service) => {
       const store = await open(url);
       await store.prepare();
       await store.save([aDelivery({ eventId: 'x', timestamp: '2024-07-01T00:00:00.007Z' })]);
-      const text = service === 'postgres' ? `(timestamp at time zone 'UTC')::text` : 'timestamp';
-      expect(
-        await runSql(
-          url,
-          `set datestyle = 'ISO'`.repeat(Number(service === 'postgres')) || 'select 1',
-          `select ${text} as moment from ${table}`,
-        ),
-      ).toEqual([{ moment: '2024-07-01 00:00:00.007' }]);
+      const text =
+        service === 'postgres'
+          ? `to_char(timestamp at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS')`
+          : 'timestamp';
+      const [row] = await runSql(url, `select ${text} as moment from ${table}`);
+      expect(row).toEqual({ moment: '2024-07-01 00:00:00.007' });
       expect((await store.get('x'))?.timestamp).toEqual(new Date('2024-07-01T00:00:00.007Z'));
     });
 
@@ -454,3 +455,84 @@ const readPlan = {
     return { plan: JSON.stringify(rows), rowsRead: (await count()) - before };
   },
 };
+
+describeWith('postgres', 'what only PostgreSQL has', () => {
+  test('commits reach the disk also where the database says that they need not', async () => {
+    const url = await createDatabase('postgres');
+    await runSql(url, `alter database ${url.slice(url.lastIndexOf('/') + 1)} set synchronous_commit to off`);
+    expect(await runSql(url, 'show synchronous_commit')).toEqual([{ synchronous_commit: 'off' }]);
+    const { run } = await connect('postgres', url);
+    expect((await run('show synchronous_commit')).rows).toEqual([{ synchronous_commit: 'on' }]);
+  });
+
+  test('a database that cannot hold every text is refused', async () => {
+    const url = await createDatabase('postgres');
+    await runSql(url, `create database latin encoding 'LATIN1' template template0 locale 'C'`);
+    const latin = url.replace(/[^/]+$/, 'latin');
+    expect(await refusalOf((await open(latin)).prepare())).toContain('UTF8');
+  });
+});
+
+describeWith('mysql', 'what only MySQL has', () => {
+  test('what is larger than a packet of the server is rejected alone, and a dead letter is cut', async () => {
+    const server = await startMysql();
+    try {
+      await runSql(server.url, 'set global max_allowed_packet = 1048576');
+      const store = await open(server.url);
+      await store.prepare();
+      const large = (bytes: number) => aDelivery({ payload: { text: '"'.repeat(bytes) } });
+      const deliveries = [aDelivery(), large(2 ** 20), aDelivery(), large(2 ** 18)];
+      const outcomes = await store.save(deliveries);
+      expect(outcomes.map(({ status }) => status)).toEqual(['stored', 'rejected', 'stored', 'stored']);
+      expect(outcomes[1]).toMatchObject({ error: expect.stringContaining('max_allowed_packet') as string });
+      await store.recordDead([aDeadLetter({ id: 'large', body: Buffer.alloc(2 ** 21, 'x') })]);
+      const letter = await store.getDead('large');
+      expect(letter?.body.length).toBe(2 ** 19 - 1024);
+      expect(letter?.error).toMatch(/of its 2097152 bytes the first/);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test('a server that loses what it has confirmed when it crashes is refused', async () => {
+    const server = await startMysql();
+    try {
+      await runSql(server.url, 'set global innodb_flush_log_at_trx_commit = 0');
+      expect(await refusalOf((await open(server.url)).prepare())).toContain('innodb_flush_log_at_trx_commit');
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+describe.each(both)('%s', (service) => {
+  describeWith(service, 'a program in another zone', () => {
+    test.each(['America/New_York', 'Europe/Amsterdam', 'Asia/Kathmandu'])(
+      '%s keeps moments as they are',
+      async (TZ) => {
+        const url = await createDatabase(service);
+        const moments = ['1000-01-01T00:00:00.000Z', '1890-07-01T12:00:00.001Z', '2024-11-03T05:30:00.999Z'];
+        const script = `
+        const { openStore } = require(${JSON.stringify(path.join(__dirname, '../store/open.ts'))});
+        const { aDelivery } = require(${JSON.stringify(path.join(__dirname, 'events.ts'))});
+        const moments = ${JSON.stringify(moments)};
+        openStore(process.argv[1], { worker: 'w', timeoutMs: 10000 }).then(async (store) => {
+          await store.prepare();
+          await store.save(moments.map((timestamp) => aDelivery({ eventId: timestamp, timestamp })));
+          const read = await store.list({ limit: 10 });
+          console.log(JSON.stringify([new Date(0).getTimezoneOffset(), read.map(({ timestamp }) => timestamp)]));
+          await store.close();
+        });`;
+        const args = ['--import', 'tsx', '--conditions=source', '-e', script, url];
+        const { stdout } = await promisify(execFile)(process.execPath, args, { env: { ...process.env, TZ } });
+        const [offset, read] = JSON.parse(stdout) as [number, string[]];
+        expect(offset).not.toBe(0);
+        expect(read).toEqual(moments.toReversed());
+        const store = await open(url);
+        expect((await store.list({ limit: 10 })).map(({ timestamp }) => timestamp.toISOString())).toEqual(
+          read,
+        );
+      },
+    );
+  });
+});
