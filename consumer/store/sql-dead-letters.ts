@@ -52,14 +52,12 @@ export function createSqlDeadLetters(dialect: Dialect, call: SqlCalls['call']): 
 
     deleteDead: (dead) =>
       call(async ({ run }) => {
-        if (dead.length === 0) return 0;
-        const sql = `delete from dead_letters where (id, died_at) in (${placeholders(dead.length, 2)})`;
-        return (
-          await run(
-            sql,
-            dead.flatMap(({ id, diedAt }) => [id, diedAt]),
-          )
-        ).affected;
+        let deleted = 0;
+        for (const some of chunks(dead.map(({ id, diedAt }) => [id, diedAt]))) {
+          const sql = `delete from dead_letters where (id, died_at) in (${placeholders(some.length, 2)})`;
+          deleted += (await run(sql, some.flat())).affected;
+        }
+        return deleted;
       }),
   };
 }
