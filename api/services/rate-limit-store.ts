@@ -172,7 +172,7 @@ class Deadline {
         },
         (error: unknown) => {
           this.#waiting.delete(bounded);
-          reject(error as Error);
+          reject(error);
         },
       );
     });
