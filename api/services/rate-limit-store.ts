@@ -170,7 +170,7 @@ class Deadline {
           this.#waiting.delete(bounded);
           resolve(value);
         },
-        (error: unknown) => {
+        (error: Error) => {
           this.#waiting.delete(bounded);
           reject(error);
         },
