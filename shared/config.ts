@@ -34,11 +34,16 @@ export interface QueueConfig {
 export const queueVariables: Variables<QueueConfig> = {
   QUEUE_URL: url('amqp', 'amqps', 'kafka', 'kafkas', 'mongodb', 'mongodb+srv')
     .example('amqp://guest:guest@localhost:5672')
-    .description('Where events are queued; the scheme picks the driver. Wins over RABBITMQ_URL'),
+    .description(
+      'Where events are queued; the scheme picks the driver. Kafka: `kafka://host:port,host:port`, `kafkas://` for TLS, with `user:password@` and the options `saslMechanism`, `partitions` and `replicationFactor`. Wins over RABBITMQ_URL',
+    ),
   RABBITMQ_URL: url('amqp', 'amqps')
     .example('amqp://guest:guest@localhost:5672')
     .description('The RabbitMQ broker. This or QUEUE_URL must be set'),
-  QUEUE_NAME: Joi.string().max(255).default('user_activities').description('Name of the queue'),
+  QUEUE_NAME: Joi.string()
+    .max(255)
+    .default('user_activities')
+    .description('Name of the queue, or of the topic in Kafka'),
   QUEUE_TYPE: Joi.string()
     .valid('default', 'quorum')
     .default('default')

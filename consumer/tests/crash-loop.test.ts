@@ -118,3 +118,12 @@ describeWith('mongodb', 'a message that kills the worker, among good ones in Mon
     await client.close();
   }, 120_000);
 });
+
+describeWith(['kafka', 'mongodb'], 'a message that kills the worker, among good ones in Kafka', () => {
+  // The session of each dead worker has to run out before the next one is given its partitions.
+  test(
+    'is one dead letter, and every good one is stored',
+    () => poisonAmongGoodOnes(serviceUrl('kafka')),
+    240_000,
+  );
+});

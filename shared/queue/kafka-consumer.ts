@@ -45,7 +45,7 @@ export class KafkaConsumer implements Consumer {
   readonly #ending = new AbortController();
   readonly #loop: Promise<void>;
   #partitions: Partition[] = [];
-  #marks: Promise<Map<number, string>> = Promise.resolve(new Map());
+  #marks = Promise.resolve(new Map<number, string>());
   #consumer: KafkaJsConsumer | undefined;
   #committing: Promise<void> | undefined;
   #stopped = false;
@@ -113,10 +113,11 @@ export class KafkaConsumer implements Consumer {
       // The loop above starts it again, and can be ended at any time; kafkajs's own timer cannot.
       retry: { restartOnFailure: () => Promise.resolve(false) },
     });
-    const ended = new Promise<string>((resolve) => {
-      consumer.on(consumer.events.CRASH, ({ payload }) => resolve(payload.error.message));
-      this.#ending.signal.addEventListener('abort', () => resolve('stopped'), { once: true });
-    });
+    let end: (reason: string) => void = () => undefined;
+    const ended = new Promise<string>((resolve) => (end = resolve));
+    const stopped = () => end('stopped');
+    this.#ending.signal.addEventListener('abort', stopped);
+    consumer.on(consumer.events.CRASH, ({ payload }) => end(payload.error.message));
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       this.#consumer = consumer;
       this.#assign(payload.memberAssignment[topic] ?? []);
@@ -136,7 +137,10 @@ export class KafkaConsumer implements Consumer {
     } catch (error) {
       return (error as Error).message;
     } finally {
+      this.#ending.signal.removeEventListener('abort', stopped);
       this.#consumer = undefined;
+      // The next member finds out anew what it is to do; what is in work is delivered again.
+      this.#assign([]);
       await consumer.disconnect().catch(() => undefined);
     }
   }
@@ -162,7 +166,10 @@ export class KafkaConsumer implements Consumer {
         return await this.#group.readMarks();
       } catch (error) {
         if (this.#consumer !== consumer) return new Map();
-        this.#logger.debug({ reason: (error as Error).message }, 'Kafka offsets cannot be read; trying again');
+        this.#logger.debug(
+          { reason: (error as Error).message },
+          'Kafka offsets cannot be read; trying again',
+        );
         await delay(COMMIT_RETRY_MS);
       }
     }
@@ -200,7 +207,7 @@ export class KafkaConsumer implements Consumer {
   }
 
   #handOut(): void {
-    for (let idle = 0; !this.#stopped && idle < this.#partitions.length; ) {
+    for (let idle = 0; !this.#stopped && idle < this.#partitions.length;) {
       if (this.#running.size >= this.#options.prefetch) break;
       // Each partition in its turn, so that a long one does not hold up the others.
       const partition = this.#partitions.shift()!;
@@ -278,7 +285,10 @@ export class KafkaConsumer implements Consumer {
       for (const { partition, position } of commits) partition.committed(position);
       return true;
     } catch (error) {
-      this.#logger.debug({ reason: (error as Error).message }, 'Kafka offsets cannot be committed; trying again');
+      this.#logger.debug(
+        { reason: (error as Error).message },
+        'Kafka offsets cannot be committed; trying again',
+      );
       return false;
     }
   }

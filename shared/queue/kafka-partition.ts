@@ -40,13 +40,14 @@ export class Partition {
   }
 
   /**
-   * Takes what was fetched. Resolves to false where another consumer had the partition in between and has decided over
-   * messages that are in work here: then it begins anew.
+   * Takes what was fetched. Returns false where what is in work here says nothing any more: another consumer had the
+   * partition in between and has decided over it, or the topic is another one of the same name. Then it begins anew.
    */
   add(messages: KafkaMessage[]): boolean {
     const first = Number(messages[0]?.offset);
     const firstUndecided = this.#offsets?.firstUndecided;
-    if (this.#rejoined && firstUndecided !== undefined && first > firstUndecided) return false;
+    const decidedElsewhere = this.#rejoined && firstUndecided !== undefined && first > firstUndecided;
+    if (decidedElsewhere || first < this.#committed) return false;
     this.#rejoined = false;
     this.#offsets ??= new OffsetTracker(first);
     for (const message of messages) {

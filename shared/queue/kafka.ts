@@ -1,21 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  ConfigResourceTypes,
-  Kafka,
-  KafkaJSAggregateError,
-  KafkaJSNotImplemented,
-  KafkaJSSASLAuthenticationError,
-  KafkaJSServerDoesNotSupportApiKey,
-  logLevel,
-  Partitioners,
-  type Admin,
-  type ISocketFactory,
-  type Producer,
-  type RetryOptions,
-} from 'kafkajs';
+import { type ISocketFactory, type Kafka, type RetryOptions } from 'kafkajs';
 import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
 import { type Logger } from '../logger.ts';
+import {
+  closeSession,
+  configurationFault,
+  createClient,
+  openSession,
+  REQUEST_TIMEOUT_MS,
+  RETRY,
+  type Session,
+} from './kafka-connection.ts';
 import { KafkaConsumer } from './kafka-consumer.ts';
 import { parseKafkaUrl, type KafkaUrl } from './kafka-url.ts';
 import { Packer } from './packer.ts';
@@ -28,12 +24,7 @@ import {
 } from './queue.ts';
 import { within } from './within.ts';
 
-const CONNECT_TIMEOUT_MS = 3_000;
-/** A broker that hangs is given up after this time. */
-const REQUEST_TIMEOUT_MS = 10_000;
 const CONNECT_RETRY_MS = 500;
-/** kafkajs nests its attempts, each level with these: a leader that changes is followed, a broker that is gone told of. */
-const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 };
 /** About eight seconds: a member that is back within its session keeps its place, and nobody waits for its end. */
 const CONSUMER_RETRIES = 10;
 /** What is sent to a partition at once is stored as one batch, and brokers refuse a batch above 1 MiB by default. */
@@ -45,11 +36,6 @@ interface Write {
   resolve: () => void;
   reject: (reason: Error) => void;
   settled: () => void;
-}
-
-interface Session {
-  producer: Producer;
-  admin: Admin;
 }
 
 /**
@@ -66,7 +52,7 @@ export async function openKafkaQueue(
     throw new ConfigurationError('QUEUE_NAME: a Kafka topic has letters, digits, ".", "_" and "-" alone');
   const queue = new KafkaQueue(parseKafkaUrl(url), options, logger, socketFactory);
   try {
-    await queue.connect();
+    await within(REQUEST_TIMEOUT_MS, queue.connect());
   } catch (error) {
     const fault = configurationFault(error as Error, options.name);
     if (fault) {
@@ -84,7 +70,6 @@ class KafkaQueue implements Queue {
   readonly #options: QueueOptions;
   readonly #logger: Logger;
   readonly #createClient: (retry: RetryOptions) => Kafka;
-  readonly #kafka: Kafka;
   readonly #packer: Packer;
   readonly #consumers = new Set<KafkaConsumer>();
   readonly #closed = new AbortController();
@@ -96,41 +81,16 @@ class KafkaQueue implements Queue {
     this.#url = url;
     this.#options = options;
     this.#logger = logger;
-    this.#createClient = (retry) =>
-      new Kafka({
-        clientId: 'event-tracker',
-        brokers: url.brokers,
-        ssl: url.ssl,
-        ...(url.sasl && { sasl: url.sasl }),
-        ...(socketFactory && { socketFactory }),
-        connectionTimeout: CONNECT_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        retry,
-        logLevel: logLevel.INFO,
-        // What matters of it is told by this driver, once for each time that it happens.
-        logCreator: () => (entry) => logger.debug({ kafkajs: entry.log }, entry.log.message),
-      });
-    this.#kafka = this.#createClient(RETRY);
+    this.#createClient = (retry) => createClient(url, retry, logger, socketFactory);
     const keyOf = ({ userId }: ActivityEvent) => userId;
     this.#packer = new Packer({ ...options, keyOf }, (body, settled, key) => this.#send(body, settled, key));
   }
 
   async connect(): Promise<void> {
-    const admin = this.#kafka.admin();
-    const producer = this.#kafka.producer({
-      allowAutoTopicCreation: false,
-      createPartitioner: Partitioners.DefaultPartitioner,
-    });
-    try {
-      await admin.connect();
-      await this.#prepareTopic(admin);
-      await producer.connect();
-    } catch (error) {
-      void admin.disconnect().catch(() => undefined);
-      void producer.disconnect().catch(() => undefined);
-      throw error;
-    }
-    this.#session = { admin, producer };
+    const session = await openSession(this.#createClient(RETRY), this.#options.name, this.#url);
+    // An attempt that took too long may be overtaken by the next one.
+    if (this.#session || this.#closed.signal.aborted) return closeSession(session);
+    this.#session = session;
     this.#logger.info({ topic: this.#options.name }, 'Kafka connected');
   }
 
@@ -146,43 +106,6 @@ class KafkaQueue implements Queue {
     }
   }
 
-  /** Creates the topic where it is missing. One that drops messages of a key that has newer ones is no queue. */
-  async #prepareTopic(admin: Admin): Promise<void> {
-    const { name } = this.#options;
-    const { partitions, replicationFactor } = this.#url;
-    const topics = await admin.listTopics();
-    if (!topics.includes(name)) {
-      await admin.createTopics({
-        waitForLeaders: true,
-        topics: [
-          {
-            topic: name,
-            numPartitions: partitions,
-            ...(replicationFactor && { replicationFactor }),
-            configEntries: [
-              { name: 'cleanup.policy', value: 'delete' },
-              // With one replica away everything goes on; a confirm is never that of a single one of several.
-              ...(replicationFactor && replicationFactor > 2
-                ? [{ name: 'min.insync.replicas', value: '2' }]
-                : []),
-            ],
-          },
-        ],
-      });
-      return;
-    }
-    const { resources } = await admin.describeConfigs({
-      includeSynonyms: false,
-      resources: [{ type: ConfigResourceTypes.TOPIC, name, configNames: ['cleanup.policy'] }],
-    });
-    const policy = resources[0]?.configEntries[0]?.configValue ?? '';
-    if (policy.includes('compact')) {
-      throw new ConfigurationError(
-        `QUEUE_NAME: topic ${name} has cleanup.policy=${policy} and would lose all but the last message of a user; set it to delete, or name another topic`,
-      );
-    }
-  }
-
   #ready(): Session {
     if (this.#closed.signal.aborted) throw new QueueUnavailable('closed');
     if (!this.#session) throw new QueueUnavailable('Kafka is not connected');
@@ -194,7 +117,7 @@ class KafkaQueue implements Queue {
     if (this.#session !== session) return;
     this.#session = undefined;
     this.#logger.warn({ reason }, 'Kafka disconnected');
-    disconnect(session);
+    void closeSession(session);
     void this.connectLater();
   }
 
@@ -246,7 +169,9 @@ class KafkaQueue implements Queue {
         messages: writes.map(({ key, value }) => ({ key, value })),
       });
     } catch (error) {
-      this.#reset(session, (error as Error).message);
+      // The one fault that is the message's own.
+      if ((error as { type?: string }).type !== 'MESSAGE_TOO_LARGE')
+        this.#reset(session, (error as Error).message);
       throw error;
     }
   }
@@ -312,32 +237,11 @@ class KafkaQueue implements Queue {
     await Promise.all(Array.from(this.#consumers, (consumer) => consumer.abandon()));
     const session = this.#session;
     this.#session = undefined;
-    if (session) await within(this.#options.publishTimeoutMs, disconnect(session)).catch(() => undefined);
+    if (session) await within(this.#options.publishTimeoutMs, closeSession(session)).catch(() => undefined);
   }
-}
-
-async function disconnect({ producer, admin }: Session): Promise<void> {
-  await Promise.allSettled([producer.disconnect(), admin.disconnect()]);
 }
 
 /** The consumer group of a topic's workers. */
 function groupOf(topic: string): string {
   return `${topic}.workers`;
-}
-
-/** What a setting is to blame for, where trying again cannot help. */
-export function configurationFault(error: Error, topic: string): ConfigurationError | undefined {
-  if (error instanceof ConfigurationError) return error;
-  if (error instanceof KafkaJSAggregateError) return configurationFault(error.errors[0] as Error, topic);
-  const { cause } = error;
-  if (error instanceof KafkaJSSASLAuthenticationError)
-    return new ConfigurationError(`QUEUE_URL: Kafka refuses the user or the password (${error.message})`);
-  if (error instanceof KafkaJSServerDoesNotSupportApiKey || error instanceof KafkaJSNotImplemented)
-    return new ConfigurationError(`QUEUE_URL: this broker is of a version that cannot be used (${error.message})`);
-  const type = (error as { type?: string }).type;
-  if (type === 'TOPIC_AUTHORIZATION_FAILED' || type === 'CLUSTER_AUTHORIZATION_FAILED')
-    return new ConfigurationError(`QUEUE_URL: its user may not use or create topic ${topic} (${error.message})`);
-  if (type === 'INVALID_REPLICATION_FACTOR' || type === 'INVALID_PARTITIONS')
-    return new ConfigurationError(`QUEUE_URL: topic ${topic} cannot be created (${error.message})`);
-  return cause instanceof Error ? configurationFault(cause, topic) : undefined;
 }

@@ -69,6 +69,7 @@ describe('readConfig', () => {
     ['QUEUE_NAME', 'x'.repeat(255)],
     ['QUEUE_TYPE', 'quorum'],
     ['QUEUE_URL', 'amqps://user:p%40ss@broker:5671/vhost?heartbeat=5'],
+    ['QUEUE_URL', 'kafkas://user:p%40ss@one:9093,two:9093?saslMechanism=plain'],
     ['QUEUE_URL', 'mongodb://a:1,b:2,c/queue?replicaSet=rs'],
     ['QUEUE_URL', 'mongodb+srv://cluster/queue'],
     ['STORE_URL', 'mongodb://user:password@a:1,b:2/activity_db?authSource=admin'],

@@ -1,6 +1,9 @@
 import { kinds, parseServiceNames, serviceNames, startAll, stopAll, type ServiceName } from './start-all.ts';
 
-const usage = `npm run services -- up [${serviceNames.join('] [')}]   start them until Ctrl-C
+/** Kafka would take the place of RabbitMQ: it is started for those who name it. */
+const usual: ServiceName[] = ['rabbitmq', 'redis', 'mongodb'];
+
+const usage = `npm run services -- up [${serviceNames.join('] [')}]   start these, or ${usual.join(', ')}, until Ctrl-C
 npm run services -- check                            what is found, and how to get what is not
 npm run services:install                             install what is missing`;
 

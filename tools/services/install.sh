@@ -1,14 +1,16 @@
 #!/bin/sh
-# Installs RabbitMQ and Redis from the system's package archive for the tests, which start private instances.
-# The system's own services are not started.
+# Installs RabbitMQ, Redis, and the Java and Maven that Kafka needs, from the system's package archive for the tests,
+# which start private instances and have Maven fetch Kafka. The system's own services are not started.
 set -eu
 
 missing=
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null 2>&1 ||
   missing="$missing rabbitmq-server"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+command -v java >/dev/null 2>&1 || missing="$missing default-jre-headless"
+command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 if [ -z "$missing" ]; then
-  echo 'RabbitMQ and Redis are installed.'
+  echo 'RabbitMQ, Redis, Java and Maven are installed.'
   exit 0
 fi
 
@@ -17,7 +19,7 @@ fail() {
   exit 1
 }
 if ! command -v apt-get >/dev/null 2>&1; then
-  if command -v brew >/dev/null 2>&1; then fail 'run `brew install rabbitmq redis` and try again.'; fi
+  if command -v brew >/dev/null 2>&1; then fail 'run `brew install rabbitmq redis openjdk maven` and try again.'; fi
   fail "install$missing with the package manager of this system, or use docker-compose.yml."
 fi
 as_root=

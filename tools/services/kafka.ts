@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -11,6 +10,8 @@ import { runService, temporaryFolder, type Service } from './service.ts';
 
 /** A small heap, and a compiler that is quick to start rather than thorough. */
 const JVM = ['-Xms64m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
+/** Of a cluster that never meets another one; a random one may begin with `-` and is then taken for an option. */
+const CLUSTER_ID = 'event-tracker-tests-00';
 const QUIET = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
 
 interface KafkaOptions {
@@ -27,11 +28,10 @@ export async function startKafka({ user }: KafkaOptions = {}): Promise<Service> 
   await writeFile(file, properties(folder, { port, internal, controller }, user));
   const words = [...JVM, QUIET, '-cp', path.join(jars, '*')];
 
-  const id = randomBytes(16).toString('base64url');
   const scram = user ? ['--add-scram', `SCRAM-SHA-512=[name=${user.name},password=${user.password}]`] : [];
   await promisify(execFile)(java, [
     ...words,
-    ...['kafka.tools.StorageTool', 'format', '--standalone', '-t', id, '-c', file, ...scram],
+    ...['kafka.tools.StorageTool', 'format', '--standalone', '-t', CLUSTER_ID, '-c', file, ...scram],
   ]);
   return runService({
     url: `kafka://127.0.0.1:${String(port)}`,
@@ -50,7 +50,11 @@ interface Ports {
   controller: number;
 }
 
-function properties(folder: string, { port, internal, controller }: Ports, user: KafkaOptions['user']): string {
+function properties(
+  folder: string,
+  { port, internal, controller }: Ports,
+  user: KafkaOptions['user'],
+): string {
   const at = (listener: string, number: number) => `${listener}://127.0.0.1:${String(number)}`;
   const clients = `${at('CLIENTS', port)},${at('INTERNAL', internal)}`;
   const module = 'org.apache.kafka.common.security';

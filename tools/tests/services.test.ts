@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
+import { Kafka, logLevel } from 'kafkajs';
 import { describeWith, serviceUrl, uniqueName } from '../services/in-tests.ts';
+import { startKafka } from '../services/kafka.ts';
 import { startRabbitmq } from '../services/rabbitmq.ts';
 import { startRedis } from '../services/redis.ts';
 import { parseServiceNames } from '../services/start-all.ts';
@@ -58,6 +60,33 @@ describeWith('rabbitmq', 'RabbitMQ', () => {
   });
 });
 
+describeWith('kafka', 'Kafka', () => {
+  test('a private one keeps its topics over SIGKILL, and leaves no process behind', async () => {
+    const kafka = await startKafka();
+    const before = kafka.pid;
+    const client = new Kafka({ brokers: [new URL(kafka.url).host], logLevel: logLevel.NOTHING });
+    const createAdmin = async () => {
+      const admin = client.admin();
+      await admin.connect();
+      return admin;
+    };
+    const first = await createAdmin();
+    await first.createTopics({ topics: [{ topic: 'kept' }] });
+    await first.disconnect();
+
+    await kafka.kill();
+    expect(isRunning(before)).toBe(false);
+    await kafka.restart();
+    const second = await createAdmin();
+    expect(await second.listTopics()).toContain('kept');
+    await second.disconnect();
+
+    const { pid } = kafka;
+    await kafka.stop();
+    expect(isRunning(pid)).toBe(false);
+  }, 120_000);
+});
+
 describeWith('redis', 'Redis', () => {
   test('it answers, falls silent when paused, comes back, and leaves no process behind', async () => {
     const service = await startRedis();
@@ -92,5 +121,7 @@ test('names of services are checked', () => {
   expect(parseServiceNames([''])).toEqual(['rabbitmq', 'redis', 'mongodb', 'kafka']);
   expect(parseServiceNames(['none'])).toEqual([]);
   expect(parseServiceNames(['redis,mongodb'])).toEqual(['redis', 'mongodb']);
-  expect(() => parseServiceNames(['nats'])).toThrow('"nats" is none of rabbitmq, redis, mongodb, kafka, none');
+  expect(() => parseServiceNames(['nats'])).toThrow(
+    '"nats" is none of rabbitmq, redis, mongodb, kafka, none',
+  );
 });
