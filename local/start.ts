@@ -21,7 +21,8 @@ const programs: ChildProcess[] = [];
 
 async function start(): Promise<void> {
   console.log('Event Tracker, everything on this machine');
-  const environment = { LOG_LEVEL: 'warn', ...process.env, ...(await databaseUrls()) };
+  const urls = await databaseUrls();
+  const environment = { LOG_LEVEL: 'warn', ...process.env, ...urls };
   await step('Worker', () => startProgram('consumer/worker.ts', environment));
   const port = await step('API', () => startProgram('api/server.ts', environment));
   const url = `http://localhost:${port}/api/v1/activities`;
@@ -36,20 +37,25 @@ and read it back:
 
   curl '${url}?userId=user-1'
 
-${engine ? `The database is ${engine.url}/activity_db, collection activities.\n` : ''}The data stays in ${path.relative('', dataFolder)}/ when you stop with Ctrl-C.`);
+${urls.STORE_URL ? `The database is ${urls.STORE_URL}, collection activities.\n` : ''}The data stays in ${path.relative('', dataFolder)}/ when you stop with Ctrl-C.`);
 }
 
-/** Where queue and store are: on a database that the environment names, otherwise on an engine of our own. */
+/**
+ * Where queue and store are: on a database that the environment names, otherwise on an engine of our own. The queue is
+ * there too where the database is no MongoDB.
+ */
 async function databaseUrls(): Promise<Record<string, string>> {
   const { QUEUE_URL, RABBITMQ_URL, STORE_URL, DATABASE_URL } = process.env;
   const given = STORE_URL || DATABASE_URL;
   if (given && (QUEUE_URL || RABBITMQ_URL)) return {};
-  if (given) return { QUEUE_URL: given };
+  const isMongodb = given?.startsWith('mongodb') ?? true;
+  if (given && isMongodb) return { QUEUE_URL: given };
   await step('MongoDB engine', async () => {
     engine = await openEngine(Date.now() + LOCK_TIMEOUT_MS);
   });
   const url = engine?.url ?? '';
-  return { STORE_URL: `${url}/activity_db`, QUEUE_URL: QUEUE_URL || RABBITMQ_URL || `${url}/activity_queue` };
+  const queue = { QUEUE_URL: QUEUE_URL || RABBITMQ_URL || `${url}/activity_queue` };
+  return given ? queue : { STORE_URL: `${url}/activity_db`, ...queue };
 }
 
 async function openEngine(deadline: number): Promise<Service> {

@@ -65,7 +65,7 @@ export const storeVariables: Variables<StoreConfig> = {
     .description('Where events are stored; the scheme picks the driver. Wins over DATABASE_URL'),
   DATABASE_URL: url(...storeSchemes)
     .example('mongodb://user:password@database:27017/activity_db?authSource=admin')
-    .description('The database. This or STORE_URL must be set'),
+    .description('The database: MongoDB, PostgreSQL or MySQL. This or STORE_URL must be set'),
 };
 
 /** A connection URL of one of these schemes. Its value is a secret: no message repeats it. */

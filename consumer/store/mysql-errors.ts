@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { type SqlFault } from './sql-dialect.ts';
 
 /** Numbers of MySQL and MariaDB. */
@@ -49,14 +50,14 @@ const DRIVER_FAULTS: readonly [RegExp, SqlFault][] = [
 ];
 
 export function mysqlFault(error: unknown): SqlFault {
-  if (!(error instanceof Error)) return 'unexpected';
+  if (!isNativeError(error)) return 'unexpected';
   const { errno, sqlState, code, message } = error as NodeJS.ErrnoException & { sqlState?: string };
   // A server's number is positive, one of the operating system negative.
   if (errno !== undefined && errno > 0) {
     // What nobody knows keeps the events on the queue.
     return ERRNO_FAULTS[errno] ?? CLASS_FAULTS[sqlState?.slice(0, 2) ?? ''] ?? 'unavailable';
   }
-  if ('syscall' in error || error instanceof AggregateError) return 'unavailable';
+  if ('syscall' in error || 'errors' in error) return 'unavailable';
   return (
     DRIVER_FAULTS.find(([pattern]) => pattern.test(code ?? message) || pattern.test(message))?.[1] ??
     'unexpected'

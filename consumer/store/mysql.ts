@@ -21,8 +21,8 @@ import {
 } from './sql-dialect.ts';
 
 const TABLE = 'user_activities';
-/** MySQL's names of locks are the whole server's. */
-const LOCK = `concat('event_tracker.', md5(database()))`;
+/** Names of locks are the whole server's, and end at 64 characters. */
+const LOCK = `sha2(concat('event_tracker.', database()), 256)`;
 /** A longer text is sent beside its statement, which spares it the escapes. */
 const INLINE_LENGTH_MAX = 64 * 1024;
 /** A statement with its values beside it is prepared; a connection keeps so many of them. */
@@ -133,6 +133,7 @@ export const mysql: Dialect = {
       `engine = InnoDB row_format = dynamic default charset = utf8mb4 collate = ${collation}`,
     );
   },
+  range: (table, index, time) => ({ from: `${table} force index (${index})`, time }),
   insertActivities,
   onConflict: (update) => `on duplicate key update ${update((column) => `values(${column})`)}`,
 };

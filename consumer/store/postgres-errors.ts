@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { DatabaseError } from 'pg';
 import { type SqlFault } from './sql-dialect.ts';
 
@@ -5,7 +6,7 @@ import { type SqlFault } from './sql-dialect.ts';
 export const SQLSTATE_FAULTS: Readonly<Record<string, SqlFault>> = {
   '40001': 'conflict', // serialization_failure
   '40P01': 'conflict', // deadlock_detected
-  '55P03': 'conflict', // lock_not_available: behind lock_timeout
+  '55P03': 'conflict', // lock_not_available
   '22': 'rejected', // data exception
   '23': 'rejected', // integrity constraint violation; the event id's own is no error
   '44': 'rejected', // WITH CHECK OPTION violation
@@ -36,8 +37,8 @@ export function postgresFault(error: unknown): SqlFault {
     // A code that nobody knows keeps the events on the queue.
     return SQLSTATE_FAULTS[code] ?? SQLSTATE_FAULTS[code.slice(0, 2)] ?? 'unavailable';
   }
-  if (!(error instanceof Error)) return 'unexpected';
-  // The operating system: DNS, sockets, TLS.
-  if ('syscall' in error || error instanceof AggregateError) return 'unavailable';
+  if (!isNativeError(error)) return 'unexpected';
+  // The operating system: DNS and sockets, of a host with several addresses one error each.
+  if ('syscall' in error || 'errors' in error) return 'unavailable';
   return DRIVER_FAULTS.find(([pattern]) => pattern.test(error.message))?.[1] ?? 'unexpected';
 }

@@ -4,7 +4,7 @@ import { type SqlCalls } from './sql-calls.ts';
 import { type Dialect, type SqlRow, type SqlValue } from './sql-dialect.ts';
 import { rowBytes } from './sql-chunks.ts';
 import { createInsert } from './sql-insert.ts';
-import { isStorable, readRange } from './sql-page.ts';
+import { isStorable, type Range, readRange } from './sql-page.ts';
 import { activityColumns } from './sql-schema.ts';
 import { type ListFilter, type Store, type StoredActivity } from './store.ts';
 
@@ -35,7 +35,7 @@ export function createSqlActivities(
     },
 
     list: (filter) =>
-      call(async ({ run }) => (await readRange(run, activityRange(select, filter))).map(toStored)),
+      call(async ({ run }) => (await readRange(dialect, run, activityRange(dialect, filter))).map(toStored)),
 
     get: (eventId) =>
       call(async ({ run }) => {
@@ -90,12 +90,23 @@ function isTooLarge(activity: StoredActivity, row: SqlValue[]): boolean {
 }
 
 /** The range of a list of activities, and its order. */
-export function activityRange(select: string, filter: ListFilter) {
+export function activityRange({ activities }: Dialect, filter: ListFilter): Range {
   const { userId, eventType, from, to, after, limit } = filter;
   const same = {
     ...(userId !== undefined && { user_id: userId }),
     ...(eventType !== undefined && { event_type: eventType }),
   };
-  const position = after && { at: after.timestamp, id: after.eventId };
-  return { select, same, time: 'timestamp', id: 'event_id', from, to, after: position, limit };
+  const indexes = {
+    '': 'by_time',
+    user_id: 'by_user',
+    event_type: 'by_type',
+    'user_id,event_type': 'by_user_and_type',
+  };
+  return {
+    columns: Object.keys(activityColumns(activities.payload)),
+    table: activities.table,
+    index: indexes[Object.keys(same).join() as keyof typeof indexes],
+    ...{ same, time: 'timestamp', id: 'event_id', from, to, limit },
+    after: after && { at: after.timestamp, id: after.eventId },
+  };
 }

@@ -2,7 +2,7 @@ import { cutBody, LETTER_BODY_BYTES_MAX } from './letter-body.ts';
 import { type SqlCalls } from './sql-calls.ts';
 import { chunks } from './sql-chunks.ts';
 import { type Dialect, placeholders, type SqlRow, type SqlValue } from './sql-dialect.ts';
-import { isStorable, readRange } from './sql-page.ts';
+import { isStorable, type Range, readRange } from './sql-page.ts';
 import { deadLetterColumns } from './sql-schema.ts';
 import {
   type DeadLetter,
@@ -13,7 +13,6 @@ import {
 
 const columns = Object.keys(deadLetterColumns);
 const headColumns = columns.filter((column) => column !== 'body');
-const selectHead = `select ${headColumns.join(', ')} from dead_letters`;
 /** What a statement carries beside the body of a letter. */
 const REST_BYTES_MAX = 512 * 1024;
 
@@ -42,7 +41,7 @@ export function createSqlDeadLetters(dialect: Dialect, call: SqlCalls['call']): 
     },
 
     listDead: (filter) =>
-      call(async ({ run }) => (await readRange(run, deadLetterRange(filter))).map(toHead)),
+      call(async ({ run }) => (await readRange(dialect, run, deadLetterRange(filter))).map(toHead)),
 
     getDead: (id) =>
       call(async ({ run }) => {
@@ -53,14 +52,12 @@ export function createSqlDeadLetters(dialect: Dialect, call: SqlCalls['call']): 
 
     deleteDead: (dead) =>
       call(async ({ run }) => {
-        if (dead.length === 0) return 0;
-        const sql = `delete from dead_letters where (id, died_at) in (${placeholders(dead.length, 2)})`;
-        return (
-          await run(
-            sql,
-            dead.flatMap(({ id, diedAt }) => [id, diedAt]),
-          )
-        ).affected;
+        let deleted = 0;
+        for (const some of chunks(dead.map(({ id, diedAt }) => [id, diedAt]))) {
+          const sql = `delete from dead_letters where (id, died_at) in (${placeholders(some.length, 2)})`;
+          deleted += (await run(sql, some.flat())).affected;
+        }
+        return deleted;
       }),
   };
 }
@@ -95,12 +92,15 @@ function toHead(row: SqlRow): DeadLetterHead {
   };
 }
 
-/** The range of a list of dead letters, and its order. */
-export function deadLetterRange({ reason, eventType, from, to, after, limit }: DeadLetterFilter) {
-  const same = {
-    ...(reason !== undefined && { reason }),
-    ...(eventType !== undefined && { event_type: eventType }),
+/** The range of a list of dead letters, and its order. Of both filters the index serves the type. */
+export function deadLetterRange({ reason, eventType, from, to, after, limit }: DeadLetterFilter): Range {
+  const byType = eventType !== undefined && { event_type: eventType };
+  const byReason = reason !== undefined && { reason };
+  return {
+    columns: headColumns,
+    table: 'dead_letters',
+    index: byType ? 'by_type' : byReason ? 'by_reason' : 'by_time',
+    ...{ same: { ...byType, ...byReason }, time: 'died_at', id: 'id', from, to, limit },
+    after: after && { at: after.diedAt, id: after.id },
   };
-  const position = after && { at: after.diedAt, id: after.id };
-  return { select: selectHead, same, time: 'died_at', id: 'id', from, to, after: position, limit };
 }

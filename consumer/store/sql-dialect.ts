@@ -14,9 +14,9 @@ export interface SqlConnection {
   run: RunSql;
   /** The most bytes that one statement carries. */
   valueBytesMax: number;
-  release(): void;
+  release: () => void;
   /** Closes it at once, whatever runs on it. */
-  destroy(): void;
+  destroy: () => void;
 }
 
 /** At most so many connections are open to the database at a time. */
@@ -47,17 +47,22 @@ export interface Dialect {
   name: 'PostgreSQL' | 'MySQL';
   /** The table of the activities and its column for the payload. */
   activities: { table: string; payload: string };
-  open(url: string, timeoutMs: number): SqlPool;
-  faultOf(error: unknown): SqlFault;
+  open: (url: string, timeoutMs: number) => SqlPool;
+  faultOf: (error: unknown) => SqlFault;
   /** The name that information_schema has for the type of such a column. */
   types: Record<ColumnKind, string>;
   /** The schema or database that unqualified names mean, as an expression. */
   currentSchema: string;
-  /** Waits for the lock that lets one worker at a time migrate; rejects with a `conflict` or a `misconfigured` fault. */
+  /** Waits for the lock that lets one worker at a time migrate, and checks that the server is one for us. */
   lock(run: RunSql, timeoutMs: number): Promise<void>;
   unlock(run: RunSql): Promise<void>;
   /** The steps from one version of the tables to the next; harmless when repeated. */
   migrations(run: RunSql): Promise<string[][]>;
+  /**
+   * How a list names a table and its order in time so that it is read from this index: left to themselves both databases
+   * may read the newest of all rows until enough of them match.
+   */
+  range(table: string, index: string, time: string): { from: string; time: string };
   /** Inserts rows in one statement, all or none, and tells of each whether its event id was new. */
   insertActivities(
     run: RunSql,

@@ -134,7 +134,7 @@ export interface AttemptStore {
  *   part of the events may then be stored, and saving all of them again is harmless.
  */
 export interface Store extends DeadLetterStore, AttemptStore {
-  /** Creates collections and indexes where they are missing; harmless when several workers do it at once. */
+  /** Creates collections or tables and indexes where they are missing; harmless when several workers do it at once. */
   prepare(): Promise<void>;
   /** One outcome an event, in the order of the events. */
   save(deliveries: readonly Delivery[]): Promise<SaveOutcome[]>;

@@ -307,7 +307,7 @@ test.each([
   'mongodb://',
   'mongodb://user:p@ss:word@host/db',
   'mongodb://host/db?noSuchOption=1',
-  'mysql://host/db',
+  'oracle://host/db',
 ])('the URL %s can never work', async (url) => {
   await expect(openStore(url, options)).rejects.toBeInstanceOf(ConfigurationError);
 });

@@ -332,6 +332,16 @@ describe.each(drivers.filter(({ driver }) => driver === 'memory' || isRunning(dr
       expect(await store.readAttempts(['a'])).toEqual([1]);
     });
 
+    test('counts attempts of tens of thousands of messages at once', async () => {
+      const keys = Array.from({ length: 22_000 }, (_, index) => `key-${index}`);
+      await store.countAttempts(keys);
+      await store.countAttempts(keys.slice(0, 2));
+      expect(new Set(await other.readAttempts(keys.slice(2)))).toEqual(new Set([1]));
+      expect(await other.readAttempts(keys.slice(0, 3))).toEqual([2, 2, 1]);
+      await store.forgetAttempts(keys);
+      expect(new Set(await store.readAttempts(keys))).toEqual(new Set([0]));
+    });
+
     const ids = (reports: readonly ProcessReport[]) => reports.map(({ id }) => id).sort();
     const storedCount = async () => {
       const { processes, folded } = await other.listProcesses();

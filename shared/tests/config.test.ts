@@ -73,6 +73,9 @@ describe('readConfig', () => {
     ['QUEUE_URL', 'mongodb://a:1,b:2,c/queue?replicaSet=rs'],
     ['QUEUE_URL', 'mongodb+srv://cluster/queue'],
     ['STORE_URL', 'mongodb://user:password@a:1,b:2/activity_db?authSource=admin'],
+    ['STORE_URL', 'postgres://user:p%40ss@host:5432/activity_db'],
+    ['DATABASE_URL', 'postgresql://host/activity_db?sslmode=require'],
+    ['DATABASE_URL', 'mysql://user:password@host:3306/activity_db'],
   ])('%s may be %s', (name, value) => {
     expect(faults({ ...urls, [name]: value })).toEqual([]);
   });
@@ -95,6 +98,8 @@ describe('readConfig', () => {
     ['RABBITMQ_URL', 'mongodb://s3cret@database'],
     ['DATABASE_URL', 'mongodbs://s3cret@database'],
     ['STORE_URL', 'amqp://s3cret@database'],
+    ['STORE_URL', 'mssql://s3cret@database'],
+    ['QUEUE_URL', 'postgres://s3cret@database'],
   ])('%s must not be %s', (name, value) => {
     const lines = faults({ ...urls, [name]: value });
     expect(lines).toHaveLength(1);

@@ -1,6 +1,6 @@
 import { kinds, parseServiceNames, serviceNames, startAll, stopAll, type ServiceName } from './start-all.ts';
 
-/** Kafka would take the place of RabbitMQ: it is started for those who name it. */
+/** What the programs need; the other brokers and databases stand in for RabbitMQ and MongoDB. */
 const usual: ServiceName[] = ['rabbitmq', 'redis', 'mongodb'];
 
 const usage = `npm run services -- up [${serviceNames.join('] [')}]   start these, or ${usual.join(', ')}, until Ctrl-C
@@ -16,8 +16,6 @@ const settings = {
   postgres: 'STORE_URL',
   mysql: 'STORE_URL',
 };
-/** What the programs need; the other brokers and databases stand in for RabbitMQ and MongoDB. */
-const usual: ServiceName[] = ['rabbitmq', 'redis', 'mongodb'];
 const databases: ServiceName[] = ['mongodb', 'postgres', 'mysql'];
 
 async function main([verb, ...names]: string[]): Promise<void> {

@@ -77,8 +77,10 @@ export interface MariadbPrograms {
 export function findMariadb(): MariadbPrograms {
   const server = onPath('mariadbd', ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin']);
   const installDb = onPath('mariadb-install-db', ['/opt/homebrew/bin']);
-  if (server === undefined || installDb === undefined) {
-    throw new Error(`MariaDB (mariadbd, mariadb-install-db) is not installed: ${install}`);
+  // The second needs the third.
+  const defaults = onPath('my_print_defaults', ['/opt/homebrew/bin']);
+  if (server === undefined || installDb === undefined || defaults === undefined) {
+    throw new Error(`MariaDB (mariadbd, mariadb-install-db, my_print_defaults) is not installed: ${install}`);
   }
   return { server, installDb };
 }

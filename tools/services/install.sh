@@ -1,16 +1,22 @@
 #!/bin/sh
-# Installs RabbitMQ, Redis, and the Java and Maven that Kafka needs, from the system's package archive for the tests,
-# which start private instances and have Maven fetch Kafka. The system's own services are not started.
+# Installs RabbitMQ, Redis, PostgreSQL, MariaDB, and the Java and Maven that Kafka needs, from the system's package archive
+# for the tests, which start private instances and have Maven fetch Kafka. The system's own services are not started, now
+# or when the machine starts.
 set -eu
 
 missing=
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null 2>&1 ||
   missing="$missing rabbitmq-server"
+command -v postgres >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 ||
+  missing="$missing postgresql"
+# These two have all that is needed of MariaDB, and no service.
+{ command -v mariadbd || [ -x /usr/sbin/mariadbd ]; } >/dev/null 2>&1 && command -v my_print_defaults >/dev/null 2>&1 ||
+  missing="$missing mariadb-server-core mariadb-client-core"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 command -v java >/dev/null 2>&1 || missing="$missing default-jre-headless"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 if [ -z "$missing" ]; then
-  echo 'RabbitMQ, Redis, Java and Maven are installed.'
+  echo 'RabbitMQ, Redis, PostgreSQL, MariaDB, Java and Maven are installed.'
   exit 0
 fi
 
@@ -19,7 +25,9 @@ fail() {
   exit 1
 }
 if ! command -v apt-get >/dev/null 2>&1; then
-  if command -v brew >/dev/null 2>&1; then fail 'run `brew install rabbitmq redis openjdk maven` and try again.'; fi
+  if command -v brew >/dev/null 2>&1; then
+    fail 'run `brew install rabbitmq redis openjdk maven postgresql mariadb` and try again.'
+  fi
   fail "install$missing with the package manager of this system, or use docker-compose.yml."
 fi
 as_root=
@@ -50,4 +58,10 @@ apt_install || {
   $as_root apt-get update
   apt_install
 } || fail "apt-get could not install$missing: see above."
+# A service is called like its package, or like that without `-server`.
+if command -v systemctl >/dev/null 2>&1; then
+  for package in $missing; do
+    for service in "$package" "${package%-server}"; do $as_root systemctl --quiet disable "$service" 2>/dev/null || true; done
+  done
+fi
 echo "Installed$missing."

@@ -5,11 +5,14 @@ import path from 'node:path';
 import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { Kafka, logLevel } from 'kafkajs';
+import { runSql } from '../../consumer/tests/databases.ts';
 import { describeWith, serviceUrl, uniqueName } from '../services/in-tests.ts';
 import { startKafka } from '../services/kafka.ts';
+import { startMysql } from '../services/mysql.ts';
+import { startPostgres } from '../services/postgres.ts';
 import { startRabbitmq } from '../services/rabbitmq.ts';
 import { startRedis } from '../services/redis.ts';
-import { parseServiceNames } from '../services/start-all.ts';
+import { parseServiceNames, serviceNames } from '../services/start-all.ts';
 
 function isRunning(pid: number): boolean {
   try {
@@ -117,11 +120,40 @@ describeWith('redis', 'Redis', () => {
   });
 });
 
+describe.each([
+  ['postgres', startPostgres],
+  ['mysql', startMysql],
+] as const)('%s', (name, start) => {
+  describeWith(name, 'a database of SQL', () => {
+    test('keeps what it committed over SIGKILL, falls silent when paused, and leaves no process behind', async () => {
+      const service = await start();
+      const url = `${service.url}/activity_db`;
+      await runSql(url, 'create table kept (n int)', 'insert into kept values (7)');
+      await service.kill();
+      expect(isRunning(service.pid)).toBe(false);
+      await service.restart();
+      expect(await runSql(url, 'select n from kept')).toEqual([{ n: 7 }]);
+
+      service.pause();
+      let answered = false;
+      const late = runSql(url, 'select n from kept').then(() => (answered = true));
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(answered).toBe(false);
+      service.resume();
+      await late;
+
+      const { pid } = service;
+      await service.stop();
+      expect(isRunning(pid)).toBe(false);
+    });
+  });
+});
+
 test('names of services are checked', () => {
-  expect(parseServiceNames([''])).toEqual(['rabbitmq', 'redis', 'mongodb', 'kafka']);
+  expect(parseServiceNames([''])).toEqual([...serviceNames]);
   expect(parseServiceNames(['none'])).toEqual([]);
   expect(parseServiceNames(['redis,mongodb'])).toEqual(['redis', 'mongodb']);
   expect(() => parseServiceNames(['nats'])).toThrow(
-    '"nats" is none of rabbitmq, redis, mongodb, kafka, none',
+    '"nats" is none of rabbitmq, redis, mongodb, kafka, postgres, mysql, none',
   );
 });
