@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Channel, connect } from 'amqplib';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { type Binary, type Db, type Document, MongoClient } from 'mongodb';
@@ -134,10 +135,19 @@ async function onChannel<T>(server: string, use: (channel: Channel) => Promise<T
 const groupOf = (topic: string) => `${topic}.workers`;
 
 async function asAdmin<T>(server: string, use: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = new Kafka({ brokers: [server.replace('kafka://', '')], logLevel: logLevel.NOTHING }).admin();
+  const kafka = new Kafka({ brokers: [server.replace('kafka://', '')], logLevel: logLevel.NOTHING });
+  const admin = kafka.admin({ retry: { retries: 3 } });
   try {
     await admin.connect();
-    return await use(admin);
+    for (const deadline = Date.now() + SERVER_TIMEOUT_MS; ; await delay(50)) {
+      try {
+        return await use(admin);
+      } catch (error) {
+        // A topic that is new, or a broker that has just come back.
+        const isEarly = (error as { type?: string }).type === 'NOT_LEADER_FOR_PARTITION';
+        if (!isEarly || Date.now() > deadline) throw error;
+      }
+    }
   } finally {
     await admin.disconnect();
   }
