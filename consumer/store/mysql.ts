@@ -172,8 +172,6 @@ function openPool(url: string, timeoutMs: number): SqlPool {
     maxPreparedStatements: PREPARED_STATEMENTS_MAX,
     charset: 'utf8mb4',
     timezone: 'Z',
-    // A number that is not exact stays a text.
-    supportBigNumbers: true,
   });
   /** What the server takes as one packet, of each connection that is prepared. */
   const packetBytes = new WeakMap<object, number>();
@@ -248,12 +246,12 @@ function createMysqlPool(url: string, options: PoolOptions): Pool {
 async function prepareSession(connection: PoolConnection, timeoutMs: number): Promise<number> {
   // The pool hears the first of these events only, and one that nobody hears ends the process.
   connection.connection.on('error', () => undefined);
-  await connection.query(
-    `set session time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = ?`,
-    [Math.ceil(timeoutMs / 1000)],
-  );
+  // Nobody can end this connection yet, so that it has to come to an end by itself.
+  const query = (sql: string) => connection.query<RowDataPacket[]>({ sql, timeout: timeoutMs });
+  await query(`set session time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'`);
+  await query(`set session innodb_lock_wait_timeout = ${Math.ceil(timeoutMs / 1000)}`);
   // Fewer locks between rows: workers that save neighbours seldom meet.
-  await connection.query('set session transaction isolation level read committed');
-  const [rows] = await connection.query<RowDataPacket[]>('select @@max_allowed_packet as bytes');
+  await query('set session transaction isolation level read committed');
+  const [rows] = await query('select @@max_allowed_packet as bytes');
   return Number(rows[0]?.bytes);
 }

@@ -57,9 +57,7 @@ const VERSION_TABLE = 'event_tracker_schema';
  */
 export async function migrate(dialect: Dialect, { run }: Sql, timeoutMs: number): Promise<void> {
   await dialect.lock(run, timeoutMs);
-  await run(`create table if not exists ${VERSION_TABLE} (version integer not null primary key)`);
-  const { rows } = await run(`select max(version) as version from ${VERSION_TABLE}`);
-  const version = Number(rows[0]?.version ?? 0);
+  const version = await readVersion(dialect, run);
   const steps = await dialect.migrations(run);
   if (version > steps.length) {
     throw refusal(
@@ -78,6 +76,14 @@ export async function migrate(dialect: Dialect, { run }: Sql, timeoutMs: number)
   await dialect.unlock(run);
 }
 
+/** 0 before the first migration. A user who may only read and write needs tables that are up to date, and no more rights. */
+async function readVersion(dialect: Dialect, run: Sql['run']): Promise<number> {
+  const columns = await columnTypes(dialect, run, VERSION_TABLE);
+  if (columns.size === 0) await run(`create table ${VERSION_TABLE} (version integer not null primary key)`);
+  const { rows } = await run(`select max(version) as version from ${VERSION_TABLE}`);
+  return Number(rows[0]?.version ?? 0);
+}
+
 /** Rejects when one of the tables is not as this program makes it; one that is not there is a fault when `complete`. */
 async function checkTables(dialect: Dialect, run: Sql['run'], complete: boolean): Promise<void> {
   const { table, payload } = dialect.activities;
@@ -88,13 +94,8 @@ async function checkTables(dialect: Dialect, run: Sql['run'], complete: boolean)
     processes: { columns: processColumns, key: 'id' },
   };
   for (const [name, { columns, key }] of Object.entries(tables)) {
-    const found = await run(
-      `select column_name as name, data_type as type from information_schema.columns
-       where table_schema = ${dialect.currentSchema} and table_name = ?`,
-      [name],
-    );
-    if (found.rows.length === 0 && !complete) continue;
-    const types = new Map(found.rows.map((row) => [String(row.name), String(row.type)]));
+    const types = await columnTypes(dialect, run, name);
+    if (types.size === 0 && !complete) continue;
     const faults = Object.entries(columns)
       .filter(([column, kind]) => types.get(column) !== dialect.types[kind])
       .map(
@@ -106,6 +107,16 @@ async function checkTables(dialect: Dialect, run: Sql['run'], complete: boolean)
       throw refusal(`the table ${name} has another shape (${faults.slice(0, 3).join(', ')}); rename it`);
     }
   }
+}
+
+/** The types of the columns of a table, by name; empty where there is none. */
+async function columnTypes(dialect: Dialect, run: Sql['run'], table: string): Promise<Map<string, string>> {
+  const { rows } = await run(
+    `select column_name as name, data_type as type from information_schema.columns
+     where table_schema = ${dialect.currentSchema} and table_name = ?`,
+    [table],
+  );
+  return new Map(rows.map((row) => [String(row.name), String(row.type)]));
 }
 
 /** The columns that are unique by themselves. */

@@ -127,6 +127,36 @@ describe.each(both)('%s', (service) => {
       await (await open(url)).prepare();
     });
 
+    test('serve a user who may only read and write', async () => {
+      const url = await createDatabase(service);
+      const name = url.slice(url.lastIndexOf('/') + 1);
+      await (await open(url)).prepare();
+      const grants =
+        service === 'postgres'
+          ? [
+              `create role ${name} login password 'password'`,
+              'revoke create on schema public from public',
+              `grant select, insert, update, delete on all tables in schema public to ${name}`,
+            ]
+          : [
+              `create user ${name} identified by 'password'`,
+              `grant select, insert, update, delete on ${name}.* to ${name}`,
+            ];
+      await runSql(url, ...grants);
+      const store = await open(url.replace('event_tracker:', `${name}:`));
+      await store.prepare();
+      expect(await statusesOf(store.save([aDelivery()]))).toEqual(['stored']);
+      expect(await store.list({ limit: 10 })).toHaveLength(1);
+      await runSql(
+        url,
+        service === 'postgres' ? 'delete from event_tracker_schema' : 'drop table delivery_attempts',
+      );
+      if (service === 'mysql') await runSql(url, 'delete from event_tracker_schema');
+      expect(await refusalOf((await open(url.replace('event_tracker:', `${name}:`))).prepare())).toMatch(
+        /denied/,
+      );
+    });
+
     test('without the unique event id are refused', async () => {
       const url = await createDatabase(service);
       await (await open(url)).prepare();
