@@ -235,7 +235,8 @@ async function openPostgres(server: string, name: string): Promise<OpenStore> {
   return {
     ...readSql(async (sql) => (await pool.query<Row>(sql)).rows, 'user_events', 'payload'),
     url,
-    version: async () => `PostgreSQL ${String((await asOwner('show server_version'))[0]?.server_version)}`,
+    version: async () =>
+      `PostgreSQL ${String((await asOwner('show server_version'))[0]?.server_version).split(' ', 1)[0]}`,
     remove: async () => void (await asOwner(`drop database ${name} with (force)`)),
     close: () => pool.end(),
   };
@@ -253,7 +254,8 @@ async function openMysql(server: string, name: string): Promise<OpenStore> {
   return {
     ...readSql(run, `${name}.user_activities`, 'metadata', `${name}.dead_letters`),
     url: `${server}/${name}`,
-    version: async () => `MariaDB ${String((await run('select version() as version'))[0]?.version)}`,
+    version: async () =>
+      `MariaDB ${String((await run('select version() as version'))[0]?.version).split('-', 1)[0]}`,
     remove: async () => void (await run(`drop database ${name}`)),
     close: () => pool.end(),
   };
