@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { connect } from 'amqplib';
 import { Kafka, logLevel } from 'kafkajs';
 import { ObjectId } from 'mongodb';
+import { LETTER_BODY_BYTES_MAX } from '../consumer/store/letter-body.ts';
 import { type BrokerName, brokers, type OpenStore, type StoreName, stores } from '../tools/pairs.ts';
 import { freePort } from '../tools/services/free-port.ts';
 import { describeWith, serviceUrl, uniqueName, until } from '../tools/services/in-tests.ts';
@@ -16,8 +17,6 @@ afterAll(endAll);
 
 /** So many good events go with each poison. */
 const GOOD_PER_POISON = 100;
-/** Of a larger body the store keeps the beginning. */
-const LETTER_BODY_BYTES_MAX = 15 * 1024 * 1024;
 /** A delivery may be repeated where the machine stalls; what loops is delivered without end. */
 const ATTEMPTS_MAX = 3;
 /** The broker takes no larger batch of records by default; some of it is not the messages'. */

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Channel, connect } from 'amqplib';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { type Binary, type Db, type Document, MongoClient } from 'mongodb';
@@ -134,10 +135,19 @@ async function onChannel<T>(server: string, use: (channel: Channel) => Promise<T
 const groupOf = (topic: string) => `${topic}.workers`;
 
 async function asAdmin<T>(server: string, use: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = new Kafka({ brokers: [server.replace('kafka://', '')], logLevel: logLevel.NOTHING }).admin();
+  const kafka = new Kafka({ brokers: [server.replace('kafka://', '')], logLevel: logLevel.NOTHING });
+  const admin = kafka.admin({ retry: { retries: 3 } });
   try {
     await admin.connect();
-    return await use(admin);
+    for (const deadline = Date.now() + SERVER_TIMEOUT_MS; ; await delay(50)) {
+      try {
+        return await use(admin);
+      } catch (error) {
+        // A topic that is new, or a broker that has just come back.
+        const isEarly = (error as { type?: string }).type === 'NOT_LEADER_FOR_PARTITION';
+        if (!isEarly || Date.now() > deadline) throw error;
+      }
+    }
   } finally {
     await admin.disconnect();
   }
@@ -225,7 +235,8 @@ async function openPostgres(server: string, name: string): Promise<OpenStore> {
   return {
     ...readSql(async (sql) => (await pool.query<Row>(sql)).rows, 'user_events', 'payload'),
     url,
-    version: async () => `PostgreSQL ${String((await asOwner('show server_version'))[0]?.server_version)}`,
+    version: async () =>
+      `PostgreSQL ${String((await asOwner('show server_version'))[0]?.server_version).split(' ', 1)[0]}`,
     remove: async () => void (await asOwner(`drop database ${name} with (force)`)),
     close: () => pool.end(),
   };
@@ -243,7 +254,8 @@ async function openMysql(server: string, name: string): Promise<OpenStore> {
   return {
     ...readSql(run, `${name}.user_activities`, 'metadata', `${name}.dead_letters`),
     url: `${server}/${name}`,
-    version: async () => `MariaDB ${String((await run('select version() as version'))[0]?.version)}`,
+    version: async () =>
+      `MariaDB ${String((await run('select version() as version'))[0]?.version).split('-', 1)[0]}`,
     remove: async () => void (await run(`drop database ${name}`)),
     close: () => pool.end(),
   };

@@ -7,7 +7,7 @@ import { format, resolveConfig } from 'prettier';
 import { brokers, defaultPair, pairs, stores } from '../pairs.ts';
 import { root } from '../programs.ts';
 import { findRedis } from '../services/find.ts';
-import { type Options } from './options.ts';
+import { faults, type Options, targets } from './options.ts';
 import { type Servers } from './stack.ts';
 import { formatLine, formatNotes, formatPair, pairHead, type Result, tableHead } from './table.ts';
 import { createMatrix } from './matrix.ts';
@@ -88,10 +88,9 @@ const notesOf = (name: string, kept: readonly string[]) =>
   kept.filter((line) => line.startsWith(`- ${name}: `));
 
 function matrixFacts({ options, startedAt, results }: Run): string[] {
-  const { kills, rate, seed, quick } = options;
   return [
     dateOf(startedAt),
-    `- Options: \`--kills ${kills} --rate ${rate} --seed ${seed}${quick ? ' --quick' : ''}\``,
+    `- Options: \`${numbersOf(options)}\``,
     `- Versions: ${[...(results[0]?.versions ?? []), `Node.js ${process.versions.node}`].join(', ')}`,
     machine(),
   ];
@@ -99,16 +98,19 @@ function matrixFacts({ options, startedAt, results }: Run): string[] {
 
 /** A pair has its versions in its row. What its sums are over is the same for all. */
 function pairFacts({ options, startedAt }: Run): string[] {
-  const { kills, rate, seed, quick, targets, faults } = options;
-  const rows = `--target ${targets.join()} --fault ${faults.join()}`;
+  const rows = `--target ${wordsOf(options.targets, targets)} --fault ${wordsOf(options.faults, faults)}`;
   return [
     dateOf(startedAt),
-    `- Options: \`${rows} --kills ${kills} --rate ${rate} --seed ${seed}${quick ? ' --quick' : ''}\``,
+    `- Options: \`${rows} ${numbersOf(options)}\``,
     `- Versions: Node.js ${process.versions.node}`,
     machine(),
   ];
 }
 
+const wordsOf = (chosen: readonly string[], known: readonly string[]) =>
+  chosen.length === known.length ? 'all' : chosen.join();
+const numbersOf = ({ kills, rate, seed, quick }: Options) =>
+  `--kills ${kills} --rate ${rate} --seed ${seed}${quick ? ' --quick' : ''}`;
 const dateOf = (startedAt: Date) => `- Date: ${startedAt.toISOString().slice(0, 10)}`;
 const machine = () =>
   `- Machine: ${os.type()} ${process.arch}, ${os.cpus().length} cores, ${Math.round(os.totalmem() / 2 ** 30)} GiB, shared with everything that was measured and with the client`;
@@ -121,5 +123,6 @@ export async function readVersions({ pair, broker, database }: Servers): Promise
   await store.close();
   const { stdout } = await promisify(execFile)(findRedis(), ['--version']);
   const [, redis = ''] = /v=(\S+)/.exec(stdout) ?? [];
-  return [versions[0]!, `Redis ${redis}`, versions[1]!];
+  // The queue in MongoDB and the store in MongoDB are of one version.
+  return [...new Set([versions[0]!, `Redis ${redis}`, versions[1]!])];
 }

@@ -138,16 +138,18 @@ function lateRows({ quick }: Options): Row[] {
 export function chooseRows(options: Options, pair: Pair): Row[] {
   const { targets, faults, quick } = options;
   const isDefault = pair.name === defaultPair.name;
-  return createMatrix(options)
+  const isShort = quick && !isDefault;
+  return createMatrix(isShort ? { ...options, kills: SHORT_KILLS } : options)
     .filter(({ target, fault }) => targets.includes(target) && faults.includes(fault))
     .filter(({ only }) => [undefined, pair.broker].includes(only?.broker))
     .filter(({ only }) => [undefined, pair.store].includes(only?.store))
-    .filter(({ target, fault }) => isDefault || !quick || (fault === 'kill' && shortTargets.has(target)))
+    .filter(({ target, fault }) => !isShort || (fault === 'kill' && shortTargets.has(target)))
     .map((row) => (quick || !isDefault ? { ...row, bar: untimed(row.bar) } : row));
 }
 
-/** What the short matrix kills of the pairs beside the usual one. */
+/** What the short matrix kills of the pairs beside the usual one, and how often: half a minute for each pair. */
 const shortTargets = new Set<Target>(['worker', 'broker', 'database']);
+const SHORT_KILLS = 1;
 
 /**
  * The short matrix runs beside whatever else a machine does, and some brokers take their time to come back: times are

@@ -39,7 +39,8 @@ export const usage = `npm run chaos -- [options]
   --events N   events that a row sends at least (2000; quick: 300)
   --rate N     events a second (300)
   --seed N     the plan of load and faults
-  --quick      the short matrix: few faults, a few seconds each; of other pairs the kills of worker, broker and database
+  --quick      the short matrix: few faults, a few seconds each; of other pairs
+               one kill of worker, broker and database each
   --write      puts the table into docs/reliability.md; of several or other pairs, a row for each
   --mutant ${mutants.join('|')}   breaks the product, which has to turn a row red`;
 

@@ -1,6 +1,9 @@
 import { kinds, parseServiceNames, serviceNames, startAll, stopAll, type ServiceName } from './start-all.ts';
 
-const usage = `npm run services -- up [${serviceNames.join('] [')}]   start them until Ctrl-C
+/** What the programs need; the other brokers and databases stand in for RabbitMQ and MongoDB. */
+const usual: ServiceName[] = ['rabbitmq', 'redis', 'mongodb'];
+
+const usage = `npm run services -- up [${serviceNames.join('] [')}]   start these, or ${usual.join(', ')}, until Ctrl-C
 npm run services -- check                            what is found, and how to get what is not
 npm run services:install                             install what is missing`;
 
@@ -13,8 +16,6 @@ const settings = {
   postgres: 'STORE_URL',
   mysql: 'STORE_URL',
 };
-/** What the programs need; the other brokers and databases stand in for RabbitMQ and MongoDB. */
-const usual: ServiceName[] = ['rabbitmq', 'redis', 'mongodb'];
 const databases: ServiceName[] = ['mongodb', 'postgres', 'mysql'];
 
 async function main([verb, ...names]: string[]): Promise<void> {

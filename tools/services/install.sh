@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs RabbitMQ, Redis, PostgreSQL, MariaDB, and the Java and Maven that Kafka needs, from the system's package
-# archive for the tests, which start private instances and have Maven fetch Kafka. The system's own services are not
-# started, now or when the machine starts.
+# Installs RabbitMQ, Redis, PostgreSQL, MariaDB, and the Java and Maven that Kafka needs, from the system's package archive
+# for the tests, which start private instances and have Maven fetch Kafka. The system's own services are not started, now
+# or when the machine starts.
 set -eu
 
 missing=
@@ -25,7 +25,9 @@ fail() {
   exit 1
 }
 if ! command -v apt-get >/dev/null 2>&1; then
-  if command -v brew >/dev/null 2>&1; then fail 'run `brew install rabbitmq redis postgresql mariadb openjdk maven` and try again.'; fi
+  if command -v brew >/dev/null 2>&1; then
+    fail 'run `brew install rabbitmq redis openjdk maven postgresql mariadb` and try again.'
+  fi
   fail "install$missing with the package manager of this system, or use docker-compose.yml."
 fi
 as_root=

@@ -2,8 +2,8 @@ import { kinds, parseServiceNames, startAll, stopAll, type ServiceName } from '.
 import { running, urlVariables } from './in-tests.ts';
 
 /**
- * Starts RabbitMQ, Kafka, Redis and the databases once for a run of Jest; `TEST_SERVICES=none` or `TEST_SERVICES=redis,mongodb`
- * starts fewer. Where a program is not installed the suites that need it skip themselves, except in CI.
+ * Starts RabbitMQ, Kafka, Redis and the databases once for a run of Jest, side by side; `TEST_SERVICES=none` or
+ * `TEST_SERVICES=redis,mongodb` starts fewer. Where a program is not installed the suites that need it skip themselves, except in CI.
  */
 export default async function setup(): Promise<void> {
   const names: ServiceName[] = [];
