@@ -214,11 +214,8 @@ async function openPostgres(server: string, name: string): Promise<OpenStore> {
   const asOwner = async (sql: string) => {
     const client = new Client({ connectionString: `${server}/postgres` });
     await client.connect();
-    try {
-      return (await client.query<Row>(sql)).rows;
-    } finally {
-      await client.end();
-    }
+    const found = client.query<Row>(sql).finally(() => client.end());
+    return (await found).rows;
   };
   const isThere = await asOwner(`select 1 from pg_database where datname = '${name}'`);
   if (isThere.length === 0) await asOwner(`create database ${name}`);
