@@ -31,7 +31,8 @@ const DEGRADED_TIMEOUT_MS = 3000;
 /** The longest pause between two faults, and the longest that a killed part stays away. */
 const PAUSE_MAX_MS = 1200;
 const AWAY_MAX_MS = 500;
-const HOLD_MS = 150;
+/** Longer than it takes to fill the writes in flight: a database may still do what it was sent before the kill. */
+const HOLD_MS = 400;
 
 /** SIGKILLs one of the parts again and again; the next time when the system takes events again. */
 export async function killAgain(scene: Scene, kills: number, parts: () => Part[]): Promise<void> {
