@@ -58,13 +58,18 @@ export async function startWorker(
   });
   const processor = createProcessor(metered, batcher, backoff, worker);
   const isolated = isolateCrashes(processor, metered, backoff, worker);
-  const progress = watchProgress(queue, () => backoff.healthy);
+  let consumer: Consumer | undefined;
+  const progress = watchProgress(
+    queue,
+    () => consumer,
+    () => backoff.healthy,
+  );
   const reporter = startWorkerReporter(store, worker, logger);
 
   async function consume(): Promise<Consumer> {
     await backoff.run(() => store.prepare());
     const limits = { prefetch: config.CONSUMER_PREFETCH, retryDelayMs: config.RETRY_DELAY_MS };
-    const consumer = await queue.consume(meterHandler(isolated, config.RETRY_DELAY_MS), limits);
+    consumer = await queue.consume(meterHandler(isolated, config.RETRY_DELAY_MS), limits);
     checks.consuming = () => progress.check();
     logger.info({ queue: config.QUEUE_NAME, worker }, 'consuming');
     return consumer;

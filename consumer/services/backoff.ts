@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StoreUnavailable } from '@event-tracker/shared/errors';
 import { type Logger } from '@event-tracker/shared/logger';
@@ -24,6 +25,8 @@ export interface Backoff {
 
 export function createBackoff(delayMaxMs: number, logger: Logger): Backoff {
   const stopped = new AbortController();
+  // Every call in flight listens, and Node takes more than ten listeners for a leak.
+  setMaxListeners(0, stopped.signal);
   let state: 'unknown' | 'healthy' | 'away' = 'unknown';
 
   function found(next: 'healthy' | 'away', err?: unknown): void {

@@ -1,4 +1,4 @@
-import { type Queue } from '@event-tracker/shared/queue/queue';
+import { type Consumer, type Queue } from '@event-tracker/shared/queue/queue';
 import { workerState } from './metrics.ts';
 
 const INTERVAL_MIN_MS = 1000;
@@ -12,8 +12,15 @@ export interface Progress {
   stop(): void;
 }
 
-/** Watches whether the worker gets on. While the store or the queue is away it need not: they have their own checks. */
-export function watchProgress(queue: Pick<Queue, 'depth'>, storeIsUp: () => boolean): Progress {
+/**
+ * Watches whether the worker gets on with what may come to it. While the store or the queue is away it need not: they have
+ * their own checks.
+ */
+export function watchProgress(
+  queue: Pick<Queue, 'depth'>,
+  consuming: () => Pick<Consumer, 'depth'> | undefined,
+  storeIsUp: () => boolean,
+): Progress {
   let gotOnAt = performance.now();
   let verdicts = workerState.verdicts;
   let timer: NodeJS.Timeout | undefined;
@@ -23,7 +30,9 @@ export function watchProgress(queue: Pick<Queue, 'depth'>, storeIsUp: () => bool
     const begun = performance.now();
     workerState.depth = await queue.depth().catch(() => null);
     const { depth, handling } = workerState;
-    const hasWork = handling > 0 || (depth ?? 0) > 0;
+    const own = consuming()?.depth?.();
+    const waiting = (await own?.catch(() => null)) ?? depth;
+    const hasWork = handling > 0 || (waiting ?? 0) > 0;
     const isExplained = depth === null || !storeIsUp();
     if (!hasWork || isExplained || verdicts !== workerState.verdicts) gotOnAt = performance.now();
     verdicts = workerState.verdicts;

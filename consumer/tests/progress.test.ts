@@ -33,6 +33,7 @@ async function timeUntilUnready(port: number): Promise<number> {
 
 describe('with a clock of its own', () => {
   let depth: number | null = 0;
+  let ownDepth: number | undefined;
   let storeIsUp = true;
   let progress: ReturnType<typeof watchProgress>;
   const queue = {
@@ -46,13 +47,27 @@ describe('with a clock of its own', () => {
 
   beforeEach(() => {
     jest.useFakeTimers();
-    [depth, storeIsUp] = [0, true];
-    progress = watchProgress(queue, () => storeIsUp);
+    [depth, ownDepth, storeIsUp] = [0, undefined, true];
+    const consumer = { depth: () => Promise.resolve(ownDepth!) };
+    progress = watchProgress(
+      queue,
+      () => (ownDepth === undefined ? undefined : consumer),
+      () => storeIsUp,
+    );
   });
   afterEach(() => {
     progress.stop();
     workerState.handling = 0;
     jest.useRealTimers();
+  });
+
+  test('what waits for other consumers alone is no work, and what waits for this one is', async () => {
+    [depth, ownDepth] = [5, 0];
+    await jest.advanceTimersByTimeAsync(3_600_000);
+    expect(await isStuck()).toBe(false);
+    ownDepth = 5;
+    await jest.advanceTimersByTimeAsync(30_000);
+    expect(await isStuck()).toBe(true);
   });
 
   test('idle for an hour is no fault', async () => {

@@ -61,6 +61,11 @@ export class KafkaConsumer implements Consumer {
     this.#loop = this.#run();
   }
 
+  /** Those that are this consumer's now. */
+  get partitionIds(): number[] {
+    return this.#partitions.map(({ id }) => id);
+  }
+
   /** Resolves when the group has been joined, or when that takes too long and goes on by itself. */
   async started(): Promise<void> {
     await within(FIRST_JOIN_TIMEOUT_MS, this.#firstJoin).catch(() => undefined);

@@ -195,6 +195,7 @@ class KafkaQueue implements Queue {
         this.#consumers.delete(consumer);
         return consumer.stop();
       },
+      depth: () => this.#lagOf(new Set(consumer.partitionIds)),
     };
   }
 
@@ -209,22 +210,28 @@ class KafkaQueue implements Queue {
   }
 
   /** The group's lag: messages in work are counted until their offset is committed. */
-  async depth(): Promise<number> {
+  depth(): Promise<number> {
+    return this.#lagOf();
+  }
+
+  /** Of these partitions; of all without them. */
+  async #lagOf(partitions?: ReadonlySet<number>): Promise<number> {
     const session = this.#ready();
-    const answer = this.#lag(session).catch(({ message }: Error) => {
+    const answer = this.#lag(session, partitions).catch(({ message }: Error) => {
       this.#reset(session, message);
       throw new QueueUnavailable(message);
     });
     return within(this.#options.publishTimeoutMs, answer);
   }
 
-  async #lag(session: Session): Promise<number> {
+  async #lag(session: Session, partitions?: ReadonlySet<number>): Promise<number> {
     const [watermarks, committed] = await Promise.all([
       session.admin.fetchTopicOffsets(this.#options.name),
       this.#committed(session),
     ]);
     const positions = new Map(committed.map(({ partition, offset }) => [partition, Number(offset)]));
     return watermarks.reduce((sum, { partition, high, low }) => {
+      if (partitions && !partitions.has(partition)) return sum;
       // Without an offset of its own the group begins with what is there.
       return sum + Number(high) - Math.max(positions.get(partition) ?? 0, Number(low));
     }, 0);

@@ -30,6 +30,11 @@ export interface Consumer {
    * What was delivered and not handed out goes back to the queue.
    */
   stop(): Promise<void>;
+  /**
+   * Messages that wait for this consumer alone, where the broker gives each a part of the queue, as Kafka does; rejects
+   * with QueueUnavailable. Without it whatever waits may come to any consumer.
+   */
+  depth?(): Promise<number>;
 }
 
 /**

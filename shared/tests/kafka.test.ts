@@ -209,6 +209,18 @@ describeWith('kafka', 'kafka queue beside other programs', () => {
     expect(first.ids()).toHaveLength(60);
   });
 
+  test('what waits in the partitions of others is no work of a consumer', async () => {
+    const queue = await open({}, '?partitions=1');
+    await Promise.all(range(3).map((id) => queue.publish([makeEvent(id)])));
+    const first = await consumeWaiting(queue);
+    await until(() => first.ids().length >= 3);
+    expect(await first.consumer.depth!()).toBe(3);
+    const second = await consumeWaiting(await open());
+    const depths = () => Promise.all([first, second].map(({ consumer }) => consumer.depth!()));
+    await until(async () => (await depths()).toSorted((a, b) => a - b).join() === '0,3');
+    expect(await queue.depth()).toBe(3);
+  });
+
   test('a consumer that comes and goes loses nothing and doubles only what was in work', async () => {
     const queue = await open();
     const users = usersOf(6);
