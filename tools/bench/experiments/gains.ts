@@ -62,12 +62,15 @@ export const ladder: Experiment = {
   },
 };
 
-/** The gain of each step over the one before it. */
+/** The gain of each step over the one before it; Markdown would take its plus for a list in the list. */
 function steps(results: Results): string {
   const names = results.variants.slice(1);
   return names
     .slice(1)
-    .map((name, index) => `- ${name}: × ${formatSummary(results.ratio('rate', name, names[index] ?? ''))}`)
+    .map((name, index) => {
+      const gain = results.ratio('rate', name, names[index] ?? '');
+      return `- ${name.replace('+ ', '')}: × ${formatSummary(gain)}`;
+    })
     .join('\n');
 }
 
