@@ -174,9 +174,9 @@ async function publishDeadMessages(queue: string): Promise<void> {
 const curlIsMissing = spawnSync('curl', ['--version']).error !== undefined;
 if (curlIsMissing && process.env.CI)
   throw new Error('curl is not installed, and the examples of API_DOCS.md need it.');
-// The examples are curl's own command lines, which nothing else can run; with CI set that is a failure, above.
 const describeExamples: typeof describeWith = curlIsMissing
-  ? (_services, title, body) => describe.skip(`${title} (no curl)`, body)
+  ? // The examples are curl's own command lines, which nothing else can run; with CI set that is a failure, above.
+    (_services, title, body) => describe.skip(`${title} (no curl)`, body)
   : describeWith;
 
 describeExamples(['rabbitmq', 'redis', 'mongodb'], 'the examples of API_DOCS.md', () => {

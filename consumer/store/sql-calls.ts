@@ -58,9 +58,7 @@ export function createSqlCalls(dialect: Dialect, url: string, timeoutMs: number)
         if (error instanceof StoreUnavailable || error instanceof ConfigurationError) throw error;
         const fault = dialect.faultOf(error);
         if (fault === 'unexpected') throw error;
-        if (fault === 'rejected')
-          // eslint-disable-next-line preserve-caught-error -- it may carry values
-          throw new Error(`${dialect.name} refuses a value: ${messageOf(error)}`);
+        if (fault === 'rejected') throw valueRefused(dialect, error);
         if (fault === 'misconfigured')
           throw new RefusedError(`STORE_URL or DATABASE_URL: ${dialect.name} refuses: ${messageOf(error)}`);
         throw new StoreUnavailable(`${dialect.name}: ${messageOf(error)}`);
@@ -105,6 +103,11 @@ function createSql(dialect: Dialect, connection: SqlConnection, isOver: () => bo
       }),
     valueBytesMax: connection.valueBytesMax,
   };
+}
+
+/** The driver's error is not its cause: it may carry values, which must reach no log. */
+function valueRefused({ name }: Dialect, error: unknown): Error {
+  return new Error(`${name} refuses a value: ${messageOf(error)}`);
 }
 
 export function messageOf(error: unknown): string {

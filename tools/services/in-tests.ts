@@ -19,9 +19,10 @@ export const running = ((globalThis as Record<symbol, unknown>)[Symbol.for('even
 export function describeWith(services: ServiceName | ServiceName[], title: string, body: () => void): void {
   const missing = [services].flat().filter((name) => !isRunning(name));
   if (missing.length === 0) describe(title, body);
-  // Not every machine can have every service, and the other suites are worth running there; with CI set, Jest's setup fails
-  // for a missing one before any suite is read.
-  else describe.skip(`${title} (no ${missing.join(', no ')}: npm run services -- check)`, body);
+  else
+    // Not every machine can have every service, and the other suites are worth running there; with CI set, Jest's setup
+    // fails for a missing one before any suite is read.
+    describe.skip(`${title} (no ${missing.join(', no ')}: npm run services -- check)`, body);
 }
 
 /** Whether this service runs for the tests. */
