@@ -13,7 +13,7 @@ COPY api/package.json api/
 
 FROM base AS build
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=optional --ignore-scripts
-COPY tsconfig.base.json ./
+COPY tsconfig.*.json ./
 COPY shared shared
 COPY consumer consumer
 COPY api api

@@ -93,7 +93,7 @@ async function outcomeOf(
 /** The programs run from the build, as in production. */
 async function build(): Promise<void> {
   const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  await promisify(execFile)(process.execPath, [tsc, '-b', 'api', 'consumer'], { cwd: root });
+  await promisify(execFile)(process.execPath, [tsc, '-b', 'tsconfig.api.json'], { cwd: root });
 }
 
 main().then(
