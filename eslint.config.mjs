@@ -10,6 +10,10 @@ function forbid(...rules) {
 }
 const anyWorkspace = ['^@event-tracker/', 'shared imports no other workspace.'];
 const anyApi = ['^@event-tracker/api', 'Only local/, tools/ and e2e/ may import the API.'];
+const anyOther = [
+  '^@event-tracker/|^(\\.\\./)+(api|consumer|shared|dashboard)/',
+  'The tracker depends on nothing here.',
+];
 const databaseClient = [
   '^(mongoose|mongodb|pg|mysql2)($|/)',
   'The API never touches a database client; reads go through the store.',
@@ -19,9 +23,14 @@ export default defineConfig(
   { ignores: ['**/dist/', '**/node_modules/', 'coverage/', '.data/'] },
   js.configs.recommended,
   {
-    files: ['**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
     extends: [tseslint.configs.recommendedTypeChecked, tseslint.configs.stylisticTypeChecked],
-    languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: {
+        project: ['./tsconfig.json', './tracker/tsconfig.json', './dashboard/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
     rules: {
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
@@ -37,6 +46,14 @@ export default defineConfig(
     },
   },
   { files: ['shared/**/*.ts'], rules: forbid(anyWorkspace) },
+  { files: ['tracker/src/**/*.{ts,tsx}'], rules: forbid(anyOther) },
+  {
+    files: ['dashboard/src/**/*.{ts,tsx}'],
+    rules: forbid([
+      '^@event-tracker/(?!tracker)',
+      'The page knows the API by its routes only, and the tracker.',
+    ]),
+  },
   {
     files: ['consumer/**/*.ts'],
     rules: forbid(anyApi),

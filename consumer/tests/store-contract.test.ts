@@ -1,5 +1,5 @@
 import { MongoMemoryServer } from 'mongodb-memory-server';
-import { isRunning, uniqueName } from '../../tools/services/in-tests.ts';
+import { isThere, uniqueName } from '../../tools/services/in-tests.ts';
 import { type ServiceName } from '../../tools/services/start-all.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { openStore } from '../store/open.ts';
@@ -48,13 +48,13 @@ const drivers = [
 ];
 
 beforeAll(async () => {
-  if (isRunning('mongodb')) server = await MongoMemoryServer.create();
+  if (isThere('mongodb')) server = await MongoMemoryServer.create();
 });
 afterAll(async () => {
   await server?.stop();
 });
 
-describe.each(drivers.filter(({ driver }) => driver === 'memory' || isRunning(driver as ServiceName)))(
+describe.each(drivers.filter(({ driver }) => driver === 'memory' || isThere(driver as ServiceName)))(
   'store on $driver',
   ({ open, badPayload }) => {
     let store: Store;

@@ -85,6 +85,12 @@ export function findMariadb(): MariadbPrograms {
   return { server, installDb };
 }
 
+export function findChromium(): string {
+  const program = onPath('chromium') ?? onPath('chromium-browser') ?? onPath('google-chrome');
+  if (program === undefined) throw new Error(`Chromium is not installed: ${install}`);
+  return program;
+}
+
 function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);

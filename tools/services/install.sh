@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs RabbitMQ, Redis, PostgreSQL, MariaDB, and the Java and Maven that Kafka needs, from the system's package archive
-# for the tests, which start private instances and have Maven fetch Kafka. The system's own services are not started, now
+# Installs RabbitMQ, Redis, PostgreSQL, MariaDB, Chromium, and the Java and Maven that Kafka needs, from the system's package
+# archive for the tests, which start private instances and have Maven fetch Kafka. The system's own services are not started, now
 # or when the machine starts.
 set -eu
 
@@ -15,8 +15,10 @@ command -v postgres >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres >/d
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 command -v java >/dev/null 2>&1 || missing="$missing default-jre-headless"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
+command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
+  command -v google-chrome >/dev/null 2>&1 || missing="$missing chromium"
 if [ -z "$missing" ]; then
-  echo 'RabbitMQ, Redis, PostgreSQL, MariaDB, Java and Maven are installed.'
+  echo 'RabbitMQ, Redis, PostgreSQL, MariaDB, Chromium, Java and Maven are installed.'
   exit 0
 fi
 
@@ -26,7 +28,7 @@ fail() {
 }
 if ! command -v apt-get >/dev/null 2>&1; then
   if command -v brew >/dev/null 2>&1; then
-    fail 'run `brew install rabbitmq redis openjdk maven postgresql mariadb` and try again.'
+    fail 'run `brew install rabbitmq redis openjdk maven postgresql mariadb chromium` and try again.'
   fi
   fail "install$missing with the package manager of this system, or use docker-compose.yml."
 fi

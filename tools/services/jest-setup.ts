@@ -1,27 +1,38 @@
+import { findChromium } from './find.ts';
 import { kinds, parseServiceNames, startAll, stopAll, type ServiceName } from './start-all.ts';
-import { running, urlVariables } from './in-tests.ts';
+import { type PartName, partVariables, running } from './in-tests.ts';
 
 /**
  * Starts RabbitMQ, Kafka, Redis and the databases once for a run of Jest, side by side; `TEST_SERVICES=none` or
- * `TEST_SERVICES=redis,mongodb` starts fewer. Where a program is not installed the suites that need it skip themselves, except in CI.
+ * `TEST_SERVICES=redis,mongodb` starts fewer. Where a program is not installed the suites that need it skip themselves,
+ * except in CI.
  */
 export default async function setup(): Promise<void> {
   const names: ServiceName[] = [];
   for (const name of parseServiceNames([process.env.TEST_SERVICES ?? ''])) {
-    delete process.env[urlVariables[name]];
-    try {
-      const program = await kinds[name].find();
-      names.push(name);
-      if (name === 'mongodb') useForMemoryServer(program);
-    } catch (error) {
-      const line = `No ${name} for the tests: ${error instanceof Error ? error.message : String(error)}`;
-      if (isSet(process.env.CI)) throw new Error(line, { cause: error });
-      process.stderr.write(`${line}\n`);
-    }
+    const program = await findPart(name, () => kinds[name].find());
+    if (program === undefined) continue;
+    names.push(name);
+    if (name === 'mongodb') useForMemoryServer(program);
   }
+  const chromium = await findPart('chromium', findChromium);
+  if (chromium !== undefined) process.env[partVariables.chromium] = chromium;
   const services = await startAll(names);
-  for (const name of names) process.env[urlVariables[name]] = services[name]?.url;
+  for (const name of names) process.env[partVariables[name]] = services[name]?.url;
   running.stop = () => stopAll(services);
+}
+
+/** The program of a part; undefined, with a line that says how to get it, where it is not installed. */
+async function findPart(name: PartName, find: () => string | Promise<string>): Promise<string | undefined> {
+  delete process.env[partVariables[name]];
+  try {
+    return await find();
+  } catch (error) {
+    const line = `No ${name} for the tests: ${error instanceof Error ? error.message : String(error)}`;
+    if (isSet(process.env.CI)) throw new Error(line, { cause: error });
+    process.stderr.write(`${line}\n`);
+    return undefined;
+  }
 }
 
 /** Lets mongodb-memory-server start this program; what somebody has set stays. */
