@@ -16,6 +16,8 @@ export interface Experiment {
   title: string;
   /** Whether `--quick` runs it without having been asked for it by name. */
   isQuick: boolean;
+  /** It is one run, whatever the number of rounds. */
+  isOnce?: boolean;
   run(bench: Bench, progress: (text: string) => void): Promise<Section>;
 }
 

@@ -4,7 +4,7 @@ import { barTable } from './results.ts';
 
 /** The section of one experiment as Markdown; `others` is the share of the CPU that went to other programs. */
 export function renderSection(
-  { title }: Experiment,
+  { title, isOnce = false }: Experiment,
   { how, tables, bars, notes = [], faults }: Section,
   { rounds, warmUp, quick }: Options,
   startedAt: Date,
@@ -12,7 +12,8 @@ export function renderSection(
 ): string {
   const minutes = (Date.now() - startedAt.getTime()) / 60_000;
   const when = `${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-  const run = `Run ${when}, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}${warmUp ? ' after a warm-up' : ''}${quick ? ', --quick' : ''}, ${minutes.toFixed(1)} min in all; programs that are no part of it used ${(others * 100).toFixed(0)} % of the machine's CPU time meanwhile.`;
+  const often = `${rounds} ${rounds === 1 ? 'round' : 'rounds'}${warmUp ? ' after a warm-up' : ''}`;
+  const run = `Run ${when}, ${isOnce ? 'once' : often}${quick ? ', --quick' : ''}, ${minutes.toFixed(1)} min in all; programs that are no part of it used ${(others * 100).toFixed(0)} % of the machine's CPU time meanwhile.`;
   const failed = faults.length === 0 ? 'Every request and every event had a good end.' : 'What failed:';
   return [
     `## ${title}`,

@@ -16,6 +16,7 @@ export const memory: Experiment = {
   name: 'memory',
   title: 'Memory under full load',
   isQuick: false,
+  isOnce: true,
   async run(bench, progress): Promise<Section> {
     const { minutes } = bench.options;
     const space = bench.openSpace();
