@@ -45,7 +45,8 @@ export function startHourCounter(store: HourStore, logger: Logger): HourCounter 
     if (!newest) return undefined;
     const hour = hourOf(newest.timestamp);
     const records = await store.listHours(hour, new Date(hour.getTime() + HOUR_MS));
-    if (records.length === 0) await store.markHours([hour]);
+    // To be counted once: who saves events now marks their hours for longer.
+    if (records.length === 0) await store.markHours([hour], 0);
     return { to: hour };
   }
 

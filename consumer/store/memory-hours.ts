@@ -12,13 +12,13 @@ export function createMemoryHours(reach: () => Promise<void>, list: Store['list'
   const hours = new Map<number, MarkedHour>();
 
   return {
-    async markHours(marked) {
+    async markHours(marked, forMs = MARK_MS) {
       await reach();
       const now = Date.now();
       for (const hour of marked) {
         const unmarked = { hour, counts: null, dirtyUntil: 0, dueAt: now, countedAt: -Infinity };
         const record = hours.get(hour.getTime()) ?? unmarked;
-        const dirtyUntil = Math.max(record.dirtyUntil, now + MARK_MS);
+        const dirtyUntil = Math.max(record.dirtyUntil, now + forMs);
         hours.set(hour.getTime(), { ...record, isDirty: true, dirtyUntil });
       }
     },

@@ -3,6 +3,9 @@ import { type ActivityHourDocument, activityHourSchema } from '../models/activit
 import { type MongodbConnection } from './mongodb-connection.ts';
 import { CLAIM_MS, type HourCounts, type HourStore, MARK_MS, RECOUNT_MS } from './store.ts';
 
+/** Counts that a crash of the database takes leave the hour as dirty as it was. */
+const UNJOURNALED = { writeConcern: { w: 1 } } as const;
+
 const fromNow = (ms: number) => ({ $add: ['$$NOW', ms] });
 
 /** The part of the store that keeps what is counted by hour, and the model whose index it needs. */
@@ -16,9 +19,9 @@ export function createMongodbHours(
   const collection = connection.collection<ActivityHourDocument>(model.collection.name);
 
   const calls: Omit<HourStore, 'scan'> = {
-    async markHours(hours) {
+    async markHours(hours, forMs = MARK_MS) {
       if (hours.length === 0) return;
-      const dirtyUntil = { $max: ['$dirtyUntil', fromNow(MARK_MS)] };
+      const dirtyUntil = { $max: ['$dirtyUntil', fromNow(forMs)] };
       const update = [{ $set: { isDirty: true, dirtyUntil, dueAt: { $ifNull: ['$dueAt', '$$NOW'] } } }];
       const updates = hours.map((hour) => ({ updateOne: { filter: { _id: hour }, update, upsert: true } }));
       await call((durable) => collection.bulkWrite(updates, { ordered: false, ...durable }));
@@ -45,7 +48,7 @@ export function createMongodbHours(
         countedAt: claimedAt,
         counts: { $literal: JSON.stringify(counts) },
       };
-      await call((durable) => collection.updateOne(isLatest, [{ $set: record }], durable));
+      await call(() => collection.updateOne(isLatest, [{ $set: record }], UNJOURNALED));
     },
 
     listHours: (from, to) =>

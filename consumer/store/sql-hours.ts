@@ -16,12 +16,12 @@ export function createSqlHours(dialect: Dialect, call: SqlCalls['call']): Omit<H
   );
 
   return {
-    markHours: (hours) =>
+    markHours: (hours, forMs = MARK_MS) =>
       call(async ({ run }) => {
         // In one order, so that workers do not wait for each other in a circle.
         const sorted = hours.toSorted((a, b) => a.getTime() - b.getTime());
         for (const rows of chunks(sorted.map((hour) => [hour]))) {
-          const values = rows.map(() => `(?, true, ${fromNow(MARK_MS)}, ${NOW})`).join(', ');
+          const values = rows.map(() => `(?, true, ${fromNow(forMs)}, ${NOW})`).join(', ');
           await run(
             `insert into activity_hours (hour, is_dirty, dirty_until, due_at) values ${values} ${markAgain}`,
             rows.flat(),

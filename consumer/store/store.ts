@@ -123,7 +123,7 @@ export interface AttemptStore {
   forgetAttempts(keys: readonly string[]): Promise<void>;
 }
 
-/** After a mark its hour is counted again for so long. */
+/** For so long after a mark its hour stays dirty, however often it is counted. */
 export const MARK_MS = 10_000;
 /** Nobody else counts an hour for so long after it was claimed; whoever claimed it may be gone. */
 export const CLAIM_MS = 20_000;
@@ -166,8 +166,11 @@ export interface HourClaim {
  * that nothing that is killed or repeated makes them wrong. All moments are of the database's clock.
  */
 export interface HourStore {
-  /** Makes hours, each given once, dirty until `MARK_MS` from now, or longer where they are already. Survives a crash of the database. */
-  markHours(hours: readonly Date[]): Promise<void>;
+  /**
+   * Makes hours, each given once, dirty until so long from now, or longer where they are already. Survives a crash of the
+   * database.
+   */
+  markHours(hours: readonly Date[], forMs?: number): Promise<void>;
   /** Claims the newest dirty hour that nobody has claimed and that was not counted just now; null where there is none. */
   claimHour(): Promise<HourClaim | null>;
   /** The same activities as `list` in the same order, with what counting needs of them. */

@@ -155,6 +155,16 @@ describe.each(drivers.filter(({ driver }) => driver === 'memory' || isThere(driv
       expect((await store.listHours(at(1), at(2)))[0]?.isDirty).toBe(true);
     });
 
+    test('a shorter mark takes nothing from a longer one, and is over with the next claim', async () => {
+      await store.markHours([at(1)]);
+      await other.markHours([at(1), at(2)], 0);
+      // A claim of the same millisecond as the mark might have missed something.
+      const claim = async () => later(await claimOne(), 1);
+      await store.keepHour(await claim(), counts(2));
+      await store.keepHour(await claim(), counts(1));
+      expect(await store.listHours(...ALL)).toMatchObject([{ isDirty: true }, { isDirty: false }]);
+    });
+
     test('an hour that was counted rests, and is claimed again while it is dirty', async () => {
       await store.markHours([at(1)]);
       const first = await claimOne();
