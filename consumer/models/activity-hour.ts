@@ -13,6 +13,9 @@ export interface ActivityHourDocument {
   counts?: string;
 }
 
+/** Of dirty hours alone, newest first. */
+export const DIRTY_INDEX = { isDirty: 1, _id: -1 } as const;
+
 const moment = { type: Date, required: true } as const;
 
 export const activityHourSchema = new Schema<ActivityHourDocument>(
@@ -27,4 +30,4 @@ export const activityHourSchema = new Schema<ActivityHourDocument>(
   { collection: 'activity_hours', strict: 'throw', versionKey: false, autoIndex: false, autoCreate: false },
 );
 
-activityHourSchema.index({ isDirty: 1, _id: -1 }, { partialFilterExpression: { isDirty: true } });
+activityHourSchema.index(DIRTY_INDEX, { partialFilterExpression: { isDirty: true } });

@@ -1,5 +1,5 @@
 import { type Connection } from 'mongoose';
-import { type ActivityHourDocument, activityHourSchema } from '../models/activity-hour.ts';
+import { type ActivityHourDocument, activityHourSchema, DIRTY_INDEX } from '../models/activity-hour.ts';
 import { type MongodbConnection } from './mongodb-connection.ts';
 import { CLAIM_MS, type HourCounts, type HourStore, MARK_MS, RECOUNT_MS } from './store.ts';
 
@@ -33,6 +33,8 @@ export function createMongodbHours(
         const claim = [{ $set: { dueAt: fromNow(CLAIM_MS) } }];
         const claimed = await collection.findOneAndUpdate(due, claim, {
           sort: { _id: -1 },
+          // The planner might as well look through all hours in their order.
+          hint: DIRTY_INDEX,
           returnDocument: 'after',
           maxTimeMS: timeoutMs,
         });
