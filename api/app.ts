@@ -16,6 +16,7 @@ import { createIntake } from './routes/intake.ts';
 import { streamRoutes } from './routes/stream.ts';
 import { type DeadLetters } from './services/dead-letters.ts';
 import { metricsRoutes, pipelineRoutes } from './routes/pipeline.ts';
+import { statsRoutes } from './routes/stats.ts';
 import { type Ingestion } from './services/ingestion.ts';
 import { type Pipeline } from './services/pipeline.ts';
 import { type LiveStream } from './services/stream.ts';
@@ -59,6 +60,7 @@ export function createApp({
   app.use('/api/v1/dead-letters', deadLetterRoutes(config, store, deadLetters));
   app.use('/api/v1/pipeline', pipelineRoutes(config.ADMIN_KEY, pipeline));
   app.use('/api/v1/stream', streamRoutes(config.ADMIN_KEY, stream));
+  app.use('/api/v1/stats', statsRoutes(config.ADMIN_KEY, store));
   app.use('/metrics', metricsRoutes(config.ADMIN_KEY, readiness));
   app.use(notFound);
   app.use(errorHandler(logger));

@@ -265,6 +265,7 @@ describeExamples(['rabbitmq', 'redis', 'mongodb'], 'the examples of API_DOCS.md'
       // An example that reads has to find what the ones before it have sent.
       await waitUntilStored(() => activities.countDocuments(), accepted);
       if (script.includes('/pipeline')) await waitUntilReported(client.db(name));
+      if (script.includes('/stats')) await waitUntilCounted(client.db(name));
       const env = { ...process.env, API: `http://127.0.0.1:${ports.get(server)}`, ADMIN_KEY };
       const { stdout } = await promisify(execFile)('bash', ['-c', script], { env }).catch(endedByTime);
       const given = readAnswer(stdout);
@@ -278,4 +279,11 @@ describeExamples(['rabbitmq', 'redis', 'mongodb'], 'the examples of API_DOCS.md'
 /** A process tells what it has counted once a second; Jest's own timeout is the bound. */
 async function waitUntilReported(db: Db): Promise<void> {
   while (!(await db.collection('processes').findOne({ 'counts.accepted': { $gt: 0 } }))) await delay(50);
+}
+
+/** Hours are counted behind the events; Jest's own timeout is the bound. */
+async function waitUntilCounted(db: Db): Promise<void> {
+  const hours = db.collection('activity_hours');
+  while (!(await hours.findOne({ isDirty: false })) || (await hours.findOne({ isDirty: true })))
+    await delay(50);
 }

@@ -1,6 +1,6 @@
 import { type PipelineStage } from 'mongoose';
 import { type ActivityDocument } from '../models/activity.ts';
-import { PAGE_LENGTH_MAX, pageOf } from './page.ts';
+import { PAGE_FIELDS, PAGE_LENGTH_MAX, pageOf } from './page.ts';
 import { type ActivityHead, HEAD_TEXT_LENGTH_MAX, type TailFilter } from './store.ts';
 
 /** What the pipeline brings of an activity. */
@@ -14,11 +14,7 @@ const cut = (field: string, lengthMax: number) => ({
 const head = {
   ...{ userId: 1, eventType: 1, timestamp: 1, source: cut('$source', HEAD_TEXT_LENGTH_MAX) },
   ...{ 'processing.receivedAt': 1, 'processing.processedAt': 1 },
-  payload: {
-    path: cut('$payload.path', PAGE_LENGTH_MAX),
-    page: cut('$payload.page', PAGE_LENGTH_MAX),
-    page_path: cut('$payload.page_path', PAGE_LENGTH_MAX),
-  },
+  payload: Object.fromEntries(PAGE_FIELDS.map((field) => [field, cut(`$payload.${field}`, PAGE_LENGTH_MAX)])),
 };
 
 /** The query of a tail. */

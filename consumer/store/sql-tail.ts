@@ -1,14 +1,8 @@
-import { pageOf } from './page.ts';
 import { type SqlCalls } from './sql-calls.ts';
 import { type Dialect, type SqlRow } from './sql-dialect.ts';
 import { type Range, readRange } from './sql-page.ts';
+import { readPage, shortPayload } from './sql-payload.ts';
 import { type ActivityHead, HEAD_TEXT_LENGTH_MAX, type Store, type TailFilter } from './store.ts';
-
-/**
- * A page is read from payloads of at most so many bytes: a tail brings some hundred of them. The JSON functions of the
- * databases would look into larger ones too, and fail for the whole tail where one row holds what they do not take.
- */
-export const PAGE_PAYLOAD_BYTES_MAX = 16 * 1024;
 
 /** The part of the store that tells what was stored last. */
 export function createSqlTail(dialect: Dialect, call: SqlCalls['call']): Pick<Store, 'tail'> {
@@ -18,15 +12,11 @@ export function createSqlTail(dialect: Dialect, call: SqlCalls['call']): Pick<St
   };
 }
 
-export function tailRange({ activities }: Dialect, { since, limit }: TailFilter): Range {
-  const { table, payload, payloadBytes } = activities;
+export function tailRange(dialect: Dialect, { since, limit }: TailFilter): Range {
+  const { table } = dialect.activities;
   const plain = ['event_id', 'user_id', 'event_type', 'timestamp', 'received_at', 'processed_at'];
   return {
-    columns: [
-      ...plain,
-      `left(source, ${HEAD_TEXT_LENGTH_MAX}) as source`,
-      `case when ${payloadBytes} <= ${PAGE_PAYLOAD_BYTES_MAX} then ${payload} end as payload`,
-    ],
+    columns: [...plain, `left(source, ${HEAD_TEXT_LENGTH_MAX}) as source`, shortPayload(dialect)],
     ...{ table, index: 'by_processed', same: {}, time: 'processed_at', id: 'event_id' },
     ...{ from: since, to: undefined, after: undefined, limit },
   };
@@ -43,13 +33,4 @@ function toHead(row: SqlRow): ActivityHead {
     receivedAt: row.received_at as Date,
     processedAt: row.processed_at as Date,
   };
-}
-
-function readPage(payload: string | null): string | null {
-  try {
-    return payload === null ? null : pageOf(JSON.parse(payload) as Record<string, unknown>);
-  } catch {
-    // Another program may have put anything there, which is no reason to tell nothing of all other rows.
-    return null;
-  }
 }

@@ -12,7 +12,8 @@ import { activityRange } from '../store/sql-activities.ts';
 import { deadLetterRange } from '../store/sql-dead-letters.ts';
 import { type RunSql, type SqlConnection, type SqlPool } from '../store/sql-dialect.ts';
 import { type Range, statements } from '../store/sql-page.ts';
-import { PAGE_PAYLOAD_BYTES_MAX, tailRange } from '../store/sql-tail.ts';
+import { PAYLOAD_BYTES_MAX } from '../store/sql-payload.ts';
+import { tailRange } from '../store/sql-tail.ts';
 import { type Store } from '../store/store.ts';
 import { createDatabase, runSql, type SqlService } from './databases.ts';
 import { aDeadLetter, aDelivery, aReport } from './events.ts';
@@ -73,7 +74,7 @@ describe.each(both)('%s', (service) => {
       const workers = await Promise.all([open(url), open(url), open(url)]);
       await Promise.all(workers.map((worker) => worker.prepare()));
       const [row] = await runSql(url, 'select version from event_tracker_schema');
-      expect(row).toEqual({ version: 4 });
+      expect(row).toEqual({ version: 5 });
       for (const worker of workers) expect(await statusesOf(worker.save([aDelivery()]))).toEqual(['stored']);
     });
 
@@ -84,23 +85,26 @@ describe.each(both)('%s', (service) => {
       await runSql(url, ...steps.slice(0, version).flat());
     }
 
-    test.each([1, 2, 3])('of version %i are brought up to date and keep what they hold', async (version) => {
-      const url = await createDatabase(service);
-      await createVersion(url, version);
-      await runSql(url, 'create table event_tracker_schema (version integer not null primary key)');
-      await runSql(url, `insert into event_tracker_schema values (${version})`);
-      const store = await open(url);
-      const delivery = aDelivery();
-      expect(await statusesOf(store.save([delivery]))).toEqual(['stored']);
-      await store.prepare();
-      expect(await statusesOf(store.save([delivery]))).toEqual(['duplicate']);
-      await store.recordDead([aDeadLetter()]);
-      expect(await store.reportProcess(aReport(), true)).toBe(true);
-      const [row] = await runSql(url, 'select max(version) as version from event_tracker_schema');
-      expect(row).toEqual({ version: 4 });
-    });
+    test.each([1, 2, 3, 4])(
+      'of version %i are brought up to date and keep what they hold',
+      async (version) => {
+        const url = await createDatabase(service);
+        await createVersion(url, version);
+        await runSql(url, 'create table event_tracker_schema (version integer not null primary key)');
+        await runSql(url, `insert into event_tracker_schema values (${version})`);
+        const store = await open(url);
+        const delivery = aDelivery();
+        expect(await statusesOf(store.save([delivery]))).toEqual(['stored']);
+        await store.prepare();
+        expect(await statusesOf(store.save([delivery]))).toEqual(['duplicate']);
+        await store.recordDead([aDeadLetter()]);
+        expect(await store.reportProcess(aReport(), true)).toBe(true);
+        const [row] = await runSql(url, 'select max(version) as version from event_tracker_schema');
+        expect(row).toEqual({ version: 5 });
+      },
+    );
 
-    test.each([2, 4])('whose making broke off after step %i are completed', async (version) => {
+    test.each([2, 5])('whose making broke off after step %i are completed', async (version) => {
       const url = await createDatabase(service);
       await createVersion(url, version);
       const store = await open(url);
@@ -255,7 +259,7 @@ describe.each(both)('%s', (service) => {
       const url = await createDatabase(service);
       const store = await open(url);
       await store.prepare();
-      const rest = PAGE_PAYLOAD_BYTES_MAX - Buffer.byteLength('{"path":"/a","rest":""}');
+      const rest = PAYLOAD_BYTES_MAX - Buffer.byteLength('{"path":"/a","rest":""}');
       const payloads = [
         { path: '/a', rest: 'x'.repeat(rest) },
         { path: '/a', rest: 'x'.repeat(rest + 1) },
