@@ -7,9 +7,9 @@ export const HOUR_NAMES_MAX = 100;
 /** So many different names are counted at a time; beyond, those that were met least often are forgotten. */
 export const TALLY_NAMES_MAX = 10_000;
 
-/** The beginning of the hour, in UTC. */
-export function hourOf(time: Date): Date {
-  return new Date(Math.floor(time.getTime() / HOUR_MS) * HOUR_MS);
+/** The beginning of the hour of a moment, both in milliseconds since 1970; hours are those of UTC. */
+export function hourOf(timeMs: number): number {
+  return Math.floor(timeMs / HOUR_MS) * HOUR_MS;
 }
 
 /** How often each name was met: exactly, as long as there are no more than `TALLY_NAMES_MAX` of them. */
