@@ -43,7 +43,7 @@ export function startHourCounter(store: HourStore, logger: Logger): HourCounter 
   async function findUnmarked(before: { to?: Date }): Promise<{ to: Date } | undefined> {
     const [newest] = await store.scan({ ...before, limit: 1 });
     if (!newest) return undefined;
-    const hour = hourOf(newest.timestamp);
+    const hour = new Date(hourOf(newest.timestamp.getTime()));
     const records = await store.listHours(hour, new Date(hour.getTime() + HOUR_MS));
     // To be counted once: who saves events now marks their hours for longer.
     if (records.length === 0) await store.markHours([hour], 0);

@@ -21,7 +21,7 @@ export function markHours(store: Store): Store {
 
   async function mark(deliveries: readonly Delivery[]): Promise<void> {
     const now = performance.now();
-    const hours = new Set(deliveries.map(({ event }) => hourOf(new Date(event.timestamp)).getTime()));
+    const hours = new Set(deliveries.map(({ event }) => hourOf(Date.parse(event.timestamp))));
     const due = [...hours].filter((hour) => now - (marks.get(hour) ?? -Infinity) >= MARK_TRUSTED_MS);
     if (due.length === 0) return;
     await store.markHours(due.map((hour) => new Date(hour)));

@@ -137,7 +137,7 @@ test.each([
   ['2024-01-01T10:00:00.000Z', '2024-01-01T10:00:00.000Z'],
   ['1969-12-31T23:59:59.999Z', '1969-12-31T23:00:00.000Z'],
 ])('%s is in the hour %s', (time, expected) => {
-  expect(hourOf(new Date(time)).toISOString()).toBe(expected);
+  expect(new Date(hourOf(Date.parse(time))).toISOString()).toBe(expected);
 });
 
 test('a tally keeps the most frequent names, names breaking ties', () => {
