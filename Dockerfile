@@ -25,7 +25,8 @@ RUN npx tsc -b tsconfig.api.json && rm -f */dist/.tsbuildinfo
 # The optional packages of the bundler hold its program for this machine; those of the project stay out, as they are
 # no part of this workspace.
 FROM base AS dashboard
-RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --workspace dashboard && test ! -e node_modules/@0q
+RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --workspace dashboard --workspace tracker && \
+  test ! -e node_modules/@0q
 COPY tsconfig.*.json ./
 COPY tracker tracker
 COPY dashboard dashboard

@@ -78,16 +78,12 @@ describe('The dashboard', () => {
     },
   );
 
-  it.each([
-    '/assets/none.js',
-    '/nowhere',
-    '/index',
-    '/assets/',
-    '/../package.json',
-    '/%2e%2e%2fpackage.json',
-  ])('has nothing at %s', async (url) => {
-    expectProblem(await request(app).get(url), 'not-found');
-  });
+  it.each(['/assets/none.js', '/nowhere', '/assets/', '/../package.json', '/%2e%2e%2fpackage.json'])(
+    'has nothing at %s',
+    async (url) => {
+      expectProblem(await request(app).get(url), 'not-found');
+    },
+  );
 
   it.each(['post', 'put', 'delete'] as const)('is for reading only: %s', async (method) => {
     expectProblem(await request(app)[method]('/'), 'not-found');
