@@ -3,6 +3,7 @@ import { type Store } from '@event-tracker/consumer/store/store';
 import { type Logger } from '@event-tracker/shared/logger';
 import { type Readiness } from '@event-tracker/shared/readiness';
 import { type ApiConfig } from './config.ts';
+import { dashboard } from './middlewares/dashboard.ts';
 import { errorHandler } from './middlewares/error-handler.ts';
 import { notFound } from './middlewares/not-found.ts';
 import { type RateLimitStore, rateLimiter } from './middlewares/rate-limit.ts';
@@ -30,6 +31,8 @@ export interface AppParts {
   readiness: Readiness;
   store: Store;
   rateLimitStore: RateLimitStore;
+  /** Where the build of the dashboard is, if it is. */
+  dashboardFolder: string;
   logger: Logger;
 }
 
@@ -43,6 +46,7 @@ export function createApp({
   readiness,
   store,
   rateLimitStore,
+  dashboardFolder,
   logger,
 }: AppParts): Express {
   const app = express();
@@ -62,6 +66,7 @@ export function createApp({
   app.use('/api/v1/stream', streamRoutes(config.ADMIN_KEY, stream));
   app.use('/api/v1/stats', statsRoutes(config.ADMIN_KEY, store));
   app.use('/metrics', metricsRoutes(config.ADMIN_KEY, readiness));
+  app.use(dashboard(dashboardFolder));
   app.use(notFound);
   app.use(errorHandler(logger));
   return app;
