@@ -1,5 +1,4 @@
 import { memo } from 'react';
-import { Link } from 'wouter';
 import { type StreamedEvent } from '../api-types.ts';
 import { Time } from '../components/time.tsx';
 import { formatMs } from '../format.ts';
@@ -44,15 +43,15 @@ function Gap() {
   );
 }
 
-/** Drawn when it comes and when the next ones do, however many come after them. */
+/** Drawn when it comes and when the next ones do, however many come after them. Its links are plain, as each `Link` would listen. */
 const Row = memo(function Row({ event, isNewest }: { event: StreamedEvent; isNewest: boolean }) {
   const { eventId, eventType, userId, page, receivedAt, processedAt } = event;
   return (
     <tr data-newest={isNewest}>
       <td>
-        <Link href={eventPath(eventId)} title={`Event ${eventId}`}>
+        <a href={`#${eventPath(eventId)}`} title={`Event ${eventId}`}>
           <Time at={processedAt} short />
-        </Link>
+        </a>
       </td>
       <td>
         <span className="tag live-cut" title={eventType}>
@@ -60,9 +59,9 @@ const Row = memo(function Row({ event, isNewest }: { event: StreamedEvent; isNew
         </span>
       </td>
       <td>
-        <Link href={userPath(userId)} className="live-cut" title={userId}>
+        <a href={`#${userPath(userId)}`} className="live-cut" title={userId}>
           {userId}
-        </Link>
+        </a>
       </td>
       <td className="wide">
         <span className="live-cut live-page" title={page ?? undefined}>
