@@ -11,21 +11,21 @@ export interface DemoEvent {
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** How busy a shop is in each hour of a day, of ten. */
+/** How busy the shop is in each hour of a day, of ten. */
 const HOURS = [1, 1, 0, 0, 1, 1, 2, 4, 5, 6, 7, 8, 9, 7, 6, 6, 7, 8, 9, 10, 9, 7, 4, 2];
 
-const products = [
-  { sku: 'lamp-birch', name: 'Birch desk lamp', price: 89 },
-  { sku: 'mug-slate', name: 'Slate mug', price: 18 },
-  { sku: 'notebook-a5', name: 'Dotted notebook', price: 12.5 },
-  { sku: 'chair-oak', name: 'Oak chair', price: 240 },
-  { sku: 'blanket-moss', name: 'Moss blanket', price: 64 },
+const books = [
+  { sku: 'quiet-ledger', title: 'The Quiet Ledger', price: 18 },
+  { sku: 'small-hours', title: 'A Field Guide to Small Hours', price: 21 },
+  { sku: 'orbit-teacup', title: 'Orbit of a Teacup', price: 14 },
+  { sku: 'eleven-winters', title: 'Eleven Winters', price: 19.5 },
+  { sku: 'mapmakers-bees', title: 'The Mapmaker’s Bees', price: 17 },
 ] as const;
 const names = ['anna', 'ben', 'chiara', 'david', 'emil', 'fatou', 'greta', 'hugo', 'ines', 'jonas', 'kaya', 'lea'];
 const referrers = ['https://www.google.com/', 'https://news.ycombinator.com/', '', '', ''];
-const searches = ['desk lamp', 'gift', 'notebook', 'wool', 'chair'];
+const searches = ['winter', 'gift', 'short stories', 'bees', 'lindqvist'];
 
-/** The visits of a small shop over some days up to `now`, oldest event first; the same for the same seed. */
+/** The visits of a small bookshop over some days up to `now`, oldest event first; the same for the same seed. */
 export function createDemoEvents(seed: number, now: Date, days: number, visits: number): DemoEvent[] {
   const random = createRandom(seed);
   const events: DemoEvent[] = [];
@@ -62,14 +62,14 @@ function* steps(random: Random): Generator<Step> {
   if (random.chance(0.3)) yield ['login', { path: '/login', method: random.pick(['password', 'passkey']) }];
   yield ['page_view', { path: '/', title: 'Home', referrer: random.pick(referrers) }];
   if (random.chance(0.25)) yield ['search', { path: '/search', query: random.pick(searches) }];
-  if (random.chance(0.7)) yield view('/products', 'All products');
+  if (random.chance(0.7)) yield view('/books', 'All books');
   let basket = 0;
   while (random.chance(0.6)) {
-    const { sku, name, price } = products[random.zipf(products.length)] ?? products[0];
-    const path = `/products/${sku}`;
-    yield view(path, name);
+    const { sku, title, price } = books[random.zipf(books.length)] ?? books[0];
+    const path = `/books/${sku}`;
+    yield view(path, title);
     if (random.chance(0.5))
-      yield ['click', { path, tag: 'button', id: 'details', text: 'Details', component: 'ProductCard' }];
+      yield ['click', { path, tag: 'button', id: 'details', text: 'Details', component: 'BookCard' }];
     if (random.chance(0.4)) {
       basket += price;
       yield ['add_to_cart', { path, sku, price, quantity: 1 }];
