@@ -3,6 +3,7 @@ import { type Store } from '@event-tracker/consumer/store/store';
 import { type Logger } from '@event-tracker/shared/logger';
 import { type Readiness } from '@event-tracker/shared/readiness';
 import { type ApiConfig } from './config.ts';
+import { dashboard } from './middlewares/dashboard.ts';
 import { errorHandler } from './middlewares/error-handler.ts';
 import { notFound } from './middlewares/not-found.ts';
 import { type RateLimitStore, rateLimiter } from './middlewares/rate-limit.ts';
@@ -26,6 +27,8 @@ export interface AppParts {
   readiness: Readiness;
   store: Store;
   rateLimitStore: RateLimitStore;
+  /** Where the build of the dashboard is, if it is. */
+  dashboardFolder: string;
   logger: Logger;
 }
 
@@ -38,6 +41,7 @@ export function createApp({
   readiness,
   store,
   rateLimitStore,
+  dashboardFolder,
   logger,
 }: AppParts): Express {
   const app = express();
@@ -55,6 +59,7 @@ export function createApp({
   app.use('/api/v1/dead-letters', deadLetterRoutes(config, store, deadLetters));
   app.use('/api/v1/pipeline', pipelineRoutes(config.ADMIN_KEY, pipeline));
   app.use('/metrics', metricsRoutes(config.ADMIN_KEY, readiness));
+  app.use(dashboard(dashboardFolder));
   app.use(notFound);
   app.use(errorHandler(logger));
   return app;

@@ -1,5 +1,6 @@
 import { type Server } from 'node:http';
 import { type AddressInfo, Server as NetServer } from 'node:net';
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MemoryStore } from 'express-rate-limit';
 import { openStore } from '@event-tracker/consumer/store/open';
@@ -28,6 +29,12 @@ const REQUEST_TIMEOUT_MS = 12_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** While it shuts down, the time for clients on open connections to be told so with their next answer. */
 const LAST_REQUESTS_MS = 250;
+/** This file is a folder deeper when it is built. */
+const dashboardFolder = path.join(
+  __dirname,
+  path.basename(__dirname) === 'dist' ? '../..' : '..',
+  'dashboard/dist',
+);
 
 export interface RunningApi {
   port: number;
@@ -70,6 +77,7 @@ export async function startApi(config: ApiConfig, logger: Logger): Promise<Runni
     readiness,
     store,
     rateLimitStore,
+    dashboardFolder,
     logger,
   });
   const server = createHttpServer(

@@ -134,6 +134,7 @@ function routesOf(documented: string[]): string[] {
     readiness: unused,
     store: unused,
     rateLimitStore: unused,
+    dashboardFolder: '',
     logger: unused,
   };
   const app = createApp({ ...parts, config: { ...config, RATE_LIMIT_MODE: 'off' } });

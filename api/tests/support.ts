@@ -89,6 +89,7 @@ interface Parts {
   store?: Store;
   rateLimitStore?: RateLimitStore;
   limiterIsDegraded?: () => boolean;
+  dashboardFolder?: string;
 }
 
 /** The whole API but for its server, on a fake queue and a store in memory. */
@@ -119,6 +120,7 @@ export function createTestApi(settings: Environment = {}, parts: Parts = {}): Te
     readiness,
     store,
     rateLimitStore,
+    dashboardFolder: parts.dashboardFolder ?? path.join(__dirname, 'no-dashboard'),
     logger,
   });
   return { app, queue, store, logged: entries };

@@ -1,0 +1,123 @@
+import { useEffect, useRef, useState } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { formatShort } from '../format.ts';
+import { type ChartProps, type Line } from './chart.tsx';
+
+const HEIGHT_PX = 220;
+const DAY_MS = 86_400_000;
+
+type PlotProps = Pick<ChartProps, 'times' | 'lines' | 'formatValue' | 'isDaily'> & {
+  onHover: (index: number | undefined) => void;
+};
+
+/** The lines on a canvas, drawn by uPlot, in the colours of the page. Loaded by the first chart that is shown. */
+export default function Plot({ times, lines, isDaily = false, onHover }: PlotProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot>(null);
+  const isDark = useIsDark();
+  const data: uPlot.AlignedData = [[...times], ...lines.map(({ values }) => [...values])];
+  const newest = useRef(data);
+  useEffect(() => {
+    newest.current = data;
+    plot.current?.setData(data);
+  });
+
+  // What a line looks like, in one text: only another look is a reason to begin anew.
+  const look = lines.map(({ name, color, isDashed }) => `${name} ${color} ${isDashed}`).join();
+  const looks = useRef(lines);
+  looks.current = lines;
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const options = optionsFor(element, looks.current, isDaily, onHover);
+    const drawn = new uPlot(options, newest.current, element);
+    plot.current = drawn;
+    const observer = new ResizeObserver(() =>
+      drawn.setSize({ width: element.clientWidth, height: HEIGHT_PX }),
+    );
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      drawn.destroy();
+      plot.current = null;
+    };
+  }, [look, isDark, isDaily, onHover]);
+
+  return <div ref={box} className="plot-canvas" />;
+}
+
+function optionsFor(
+  element: HTMLElement,
+  lines: readonly Line[],
+  isDaily: boolean,
+  onHover: (index: number | undefined) => void,
+): uPlot.Options {
+  const style = getComputedStyle(element);
+  const color = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  const axis = { stroke: color('muted'), font: `12px ${style.fontFamily}`, ticks: { show: false } };
+  return {
+    width: element.clientWidth,
+    height: HEIGHT_PX,
+    ms: 1,
+    // Days are those of UTC, hours and shorter those of the reader.
+    tzDate: (at) => (isDaily ? uPlot.tzDate(new Date(at), 'Etc/UTC') : new Date(at)),
+    padding: [8, 8, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
+    scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
+    axes: [
+      {
+        ...axis,
+        grid: { show: false },
+        space: 72,
+        values: (_plot, splits) => splits.map(timeLabels(isDaily)),
+      },
+      {
+        ...axis,
+        grid: { stroke: color('border'), width: 1 },
+        size: 48,
+        space: 40,
+        values: (_plot, splits) => splits.map(formatShort),
+      },
+    ],
+    series: [
+      {},
+      ...lines.map(({ color: name, isDashed = false }, index) => ({
+        stroke: color(name),
+        width: isDashed ? 1.5 : 2,
+        points: { show: false },
+        ...(isDashed ? { dash: [4, 4] } : {}),
+        ...(index === 0 ? { fill: color(`${name}-fill`) } : {}),
+      })),
+    ],
+    hooks: { setCursor: [({ cursor }) => onHover(cursor.idx ?? undefined)] },
+  };
+}
+
+/** The time, or the day where one begins. */
+function timeLabels(isDaily: boolean): (at: number, index: number, all: number[]) => string {
+  const zone = isDaily ? { timeZone: 'UTC' } : {};
+  const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', ...zone });
+  const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+  const seconds = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+  return (at, _index, all) => {
+    const stepMs = (all[1] ?? Infinity) - (all[0] ?? 0);
+    const date = new Date(at);
+    if (isDaily || stepMs >= DAY_MS || (date.getHours() === 0 && date.getMinutes() === 0 && stepMs >= 60_000))
+      return day.format(at);
+    return stepMs < 60_000 ? seconds.format(at) : time.format(at);
+  };
+}
+
+function useIsDark(): boolean {
+  const [isDark, setDark] = useState(() => darkScheme.matches);
+  useEffect(() => {
+    const update = () => setDark(darkScheme.matches);
+    darkScheme.addEventListener('change', update);
+    return () => darkScheme.removeEventListener('change', update);
+  }, []);
+  return isDark;
+}
+
+const darkScheme = matchMedia('(prefers-color-scheme: dark)');
