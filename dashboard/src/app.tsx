@@ -60,7 +60,7 @@ function Pages() {
     <Switch>
       <Route path="/" component={Overview} />
       <Route path="/live" component={Live} />
-      <Route path="/users/:userId" component={User} />
+      <Route path="/users/:userId?" component={User} />
       <Route path="/events/:eventId" component={Event} />
       <Route path="/pipeline" component={Pipeline} />
       <Route path="/dead-letters/:id?" component={DeadLetters} />

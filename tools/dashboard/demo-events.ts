@@ -21,7 +21,20 @@ const books = [
   { sku: 'eleven-winters', title: 'Eleven Winters', price: 19.5 },
   { sku: 'mapmakers-bees', title: 'The Mapmaker’s Bees', price: 17 },
 ] as const;
-const names = ['anna', 'ben', 'chiara', 'david', 'emil', 'fatou', 'greta', 'hugo', 'ines', 'jonas', 'kaya', 'lea'];
+const names = [
+  'anna',
+  'ben',
+  'chiara',
+  'david',
+  'emil',
+  'fatou',
+  'greta',
+  'hugo',
+  'ines',
+  'jonas',
+  'kaya',
+  'lea',
+];
 const referrers = ['https://www.google.com/', 'https://news.ycombinator.com/', '', '', ''];
 const searches = ['winter', 'gift', 'short stories', 'bees', 'lindqvist'];
 

@@ -3,16 +3,17 @@ import './confirm.css';
 
 interface ConfirmProps {
   title: string;
-  /** What will happen, and that it cannot be undone. */
+  /** What will happen. */
   children: ReactNode;
   /** What the button does, as a verb. */
   action: string;
+  isDanger?: boolean;
   onConfirm: () => void;
   onCancel: () => void;
 }
 
-/** Asks before what cannot be undone. The browser keeps the focus inside, and Escape is Cancel. */
-export function Confirm({ title, children, action, onConfirm, onCancel }: ConfirmProps) {
+/** Asks before something is done to much, or for good. The browser keeps the focus inside, and Escape is Cancel. */
+export function Confirm({ title, children, action, isDanger = false, onConfirm, onCancel }: ConfirmProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -28,7 +29,7 @@ export function Confirm({ title, children, action, onConfirm, onCancel }: Confir
         <button type="button" className="button" autoFocus onClick={onCancel}>
           Cancel
         </button>
-        <button type="button" className="button danger" onClick={onConfirm}>
+        <button type="button" className={isDanger ? 'button danger' : 'button primary'} onClick={onConfirm}>
           {action}
         </button>
       </div>

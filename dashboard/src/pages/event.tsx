@@ -57,8 +57,9 @@ function NotStored({ isLooking, onRetry }: { isLooking: boolean; onRetry: () => 
         ) : (
           <>
             <p>
-              Either no event has this id, or it waits for a worker. <Link href="/pipeline">The pipeline</Link> shows
-              what is in flight, and <Link href="/dead-letters">dead letters</Link> what could not be stored.
+              Either no event has this id, or it waits for a worker.{' '}
+              <Link href="/pipeline">The pipeline</Link> shows what is in flight, and{' '}
+              <Link href="/dead-letters">dead letters</Link> what could not be stored.
             </p>
             <button type="button" className="button" onClick={onRetry}>
               Look again
@@ -76,11 +77,7 @@ function Stored({ activity }: { activity: Activity }) {
   return (
     <>
       <Panel title="Its way" note="From the user’s click to the database.">
-        <Journey
-          happened={timestamp}
-          accepted={processing.receivedAt}
-          stored={processing.processedAt}
-        />
+        <Journey happened={timestamp} accepted={processing.receivedAt} stored={processing.processedAt} />
       </Panel>
       <div className="event-columns">
         <Panel title="What happened">

@@ -46,7 +46,10 @@ export default function Send() {
   });
 
   return (
-    <Page title="Send an event" lead="It takes the same way as every other event: API, queue, worker, database.">
+    <Page
+      title="Send an event"
+      lead="It takes the same way as every other event: API, queue, worker, database."
+    >
       <form ref={form} className="panel send" noValidate onSubmit={(event) => void send(event)}>
         <div className="send-row">
           <SendField label="User id" hint="Any text: a name, a number, a UUID." {...fieldOf('userId')} />
@@ -66,7 +69,12 @@ export default function Send() {
             </button>
           }
         />
-        <SendField label="Payload" hint="A JSON object with whatever else you want to know." {...fieldOf('payload')} rows={8} />
+        <SendField
+          label="Payload"
+          hint="A JSON object with whatever else you want to know."
+          {...fieldOf('payload')}
+          rows={8}
+        />
         <div className="buttons">
           <button type="submit" className="button primary" disabled={isSending}>
             <Icon name="send" />
@@ -122,11 +130,21 @@ async function post({ payload, ...texts }: Values): Promise<Outcome> {
   const fields = given.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
   if (payload.trim() !== '') {
     const fault = faultOf(payload);
-    if (fault) return { error: new ApiError(400, { title: 'The payload is not JSON', detail: 'Nothing was sent.', details: [fault] }) };
+    if (fault)
+      return {
+        error: new ApiError(400, {
+          title: 'The payload is not JSON',
+          detail: 'Nothing was sent.',
+          details: [fault],
+        }),
+      };
     fields.push(`"payload":${payload}`);
   }
   try {
-    return await callApi<{ eventId: string }>('/api/v1/activities', { method: 'POST', text: `{${fields.join()}}` });
+    return await callApi<{ eventId: string }>('/api/v1/activities', {
+      method: 'POST',
+      text: `{${fields.join()}}`,
+    });
   } catch (error) {
     if (error instanceof ApiError) return { error };
     throw error;

@@ -14,7 +14,14 @@ export function UserSearch() {
   return (
     <form role="search" className="user-search" onSubmit={open}>
       <Icon name="user" />
-      <input type="search" name="user-id" aria-label="User id" placeholder="User id" autoComplete="off" required />
+      <input
+        type="search"
+        name="user-id"
+        aria-label="User id"
+        placeholder="User id"
+        autoComplete="off"
+        required
+      />
       <button type="submit" className="button">
         Open
       </button>

@@ -23,7 +23,11 @@ export default function User() {
 function Users() {
   const latest = useResource<ActivityPage>('/api/v1/activities?limit=200');
   return (
-    <Page title="Users" lead="Open a user by id to see everything that is kept of them." actions={<UserSearch />}>
+    <Page
+      title="Users"
+      lead="Open a user by id to see everything that is kept of them."
+      actions={<UserSearch />}
+    >
       <Panel title="Seen lately" note="The users of the newest 200 events.">
         <Loaded resource={latest}>{({ activities }) => <Lately activities={activities} />}</Loaded>
       </Panel>
@@ -36,7 +40,8 @@ function Lately({ activities }: { activities: Activity[] }) {
     return (
       <Empty title="Nobody yet">
         <p>
-          No event is stored. <Link href="/send">Send one</Link>, or look around in <Link href="/shop">the shop</Link>.
+          No event is stored. <Link href="/send">Send one</Link>, or look around in{' '}
+          <Link href="/shop">the shop</Link>.
         </p>
       </Empty>
     );
@@ -61,7 +66,11 @@ function Lately({ activities }: { activities: Activity[] }) {
 }
 
 function OneUser({ userId }: { userId: string }) {
-  const pages = usePages<Activity>('/api/v1/activities', 'activities', `?userId=${encodeURIComponent(userId)}`);
+  const pages = usePages<Activity>(
+    '/api/v1/activities',
+    'activities',
+    `?userId=${encodeURIComponent(userId)}`,
+  );
   return (
     <Page title={userId} lead="Everything that is kept of this user, newest first." actions={<UserSearch />}>
       <Loaded resource={pages.first}>{() => <Activities userId={userId} pages={pages} />}</Loaded>

@@ -9,7 +9,10 @@ export function Authors() {
       <h2 id="shop-authors">The authors</h2>
       <ul className="shop-authors">
         {authors.map(({ name, about, color }) => (
-          <li key={name} onPointerEnter={() => track('author_hovered', { component: 'Authors', author: name })}>
+          <li
+            key={name}
+            onPointerEnter={() => track('author_hovered', { component: 'Authors', author: name })}
+          >
             <svg viewBox="0 0 64 64" aria-hidden="true">
               <circle cx="32" cy="32" r="32" fill={color} />
               <text x="32" y="40" textAnchor="middle" fill="#fff" className="cover-title">

@@ -60,8 +60,16 @@ export const books: readonly Book[] = [
 ];
 
 export const authors: readonly { name: string; about: string; color: string }[] = [
-  { name: 'Mara Lindqvist', about: 'Counts other people’s money by day and words by night.', color: '#1f4e6b' },
-  { name: 'Tomas Okafor', about: 'Former ship’s electrician. Still checks the fuses first.', color: '#14594f' },
+  {
+    name: 'Mara Lindqvist',
+    about: 'Counts other people’s money by day and words by night.',
+    color: '#1f4e6b',
+  },
+  {
+    name: 'Tomas Okafor',
+    about: 'Former ship’s electrician. Still checks the fuses first.',
+    color: '#14594f',
+  },
   { name: 'Ines Duarte', about: 'Ornithologist, insomniac, in that order.', color: '#57408f' },
   { name: 'Jun Hayashi', about: 'Writes at the kitchen table, between two kettles.', color: '#8c3f27' },
   { name: 'Ada Novak', about: 'Draws maps of places that have not agreed to it.', color: '#6d5310' },

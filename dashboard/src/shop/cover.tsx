@@ -47,7 +47,13 @@ const pictures: Record<string, (ink: string, accent: string) => ReactNode> = {
   ),
   'mapmakers-bees': (ink, accent) => (
     <>
-      <path d="M10 120c24-46 44 10 60-30s28-8 40-34" fill="none" stroke={ink} strokeWidth="2" strokeDasharray="4 5" />
+      <path
+        d="M10 120c24-46 44 10 60-30s28-8 40-34"
+        fill="none"
+        stroke={ink}
+        strokeWidth="2"
+        strokeDasharray="4 5"
+      />
       <ellipse cx="70" cy="90" rx="15" ry="10" fill={ink} />
       <path d="M64 81v18M72 80v20" stroke="#f4c95d" strokeWidth="4" />
       <ellipse cx="66" cy="76" rx="6" ry="9" fill={accent} opacity=".9" />
