@@ -44,7 +44,7 @@ export async function startSystem(
     async enqueue(bodies) {
       const client = new MongoClient(server);
       const messages = bodies.map((body) => ({
-        ...{ _id: randomUUID() as string, body: Buffer.from(body), visibleAt: 0, attempts: 0 },
+        ...{ _id: String(randomUUID()), body: Buffer.from(body), visibleAt: 0, attempts: 0 },
       }));
       await client.db(`${name}_queue`).collection<{ _id: string }>('user_activities').insertMany(messages);
       await client.close();

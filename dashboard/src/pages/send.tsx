@@ -3,6 +3,7 @@ import { Link } from 'wouter';
 import { ApiError, callApi, type FieldError } from '../api.ts';
 import { Icon } from '../components/icon.tsx';
 import { Page } from '../components/page.tsx';
+import { Panel } from '../components/panel.tsx';
 import { formatTimeOfDay } from '../format.ts';
 import { eventPath } from '../paths.ts';
 import { SendField } from './send-field.tsx';
@@ -50,39 +51,50 @@ export default function Send() {
       title="Send an event"
       lead="It takes the same way as every other event: API, queue, worker, database."
     >
-      <form ref={form} className="panel send" noValidate onSubmit={(event) => void send(event)}>
-        <div className="send-row">
-          <SendField label="User id" hint="Any text: a name, a number, a UUID." {...fieldOf('userId')} />
-          <SendField label="Event type" hint="What happened, such as page_view." {...fieldOf('eventType')} />
-        </div>
-        <SendField
-          label="Timestamp"
-          hint="ISO 8601; without a zone it is UTC."
-          {...fieldOf('timestamp')}
-          action={
-            <button
-              type="button"
-              className="button"
-              onClick={() => setValues({ ...values, timestamp: new Date().toISOString() })}
-            >
-              Now
+      <div className="send-columns">
+        <form ref={form} className="panel send" noValidate onSubmit={(event) => void send(event)}>
+          <div className="send-row">
+            <SendField label="User id" hint="Any text: a name, a number, a UUID." {...fieldOf('userId')} />
+            <SendField
+              label="Event type"
+              hint="What happened, such as page_view."
+              {...fieldOf('eventType')}
+            />
+          </div>
+          <SendField
+            label="Timestamp"
+            hint="ISO 8601; without a zone it is UTC."
+            {...fieldOf('timestamp')}
+            action={
+              <button
+                type="button"
+                className="button"
+                onClick={() => setValues({ ...values, timestamp: new Date().toISOString() })}
+              >
+                Now
+              </button>
+            }
+          />
+          <SendField
+            label="Payload"
+            hint="A JSON object with whatever else you want to know."
+            {...fieldOf('payload')}
+            rows={8}
+          />
+          <div className="buttons">
+            <button type="submit" className="button primary" disabled={isSending}>
+              <Icon name="send" />
+              {isSending ? 'Sending …' : 'Send the event'}
             </button>
-          }
-        />
-        <SendField
-          label="Payload"
-          hint="A JSON object with whatever else you want to know."
-          {...fieldOf('payload')}
-          rows={8}
-        />
-        <div className="buttons">
-          <button type="submit" className="button primary" disabled={isSending}>
-            <Icon name="send" />
-            {isSending ? 'Sending …' : 'Send the event'}
-          </button>
-        </div>
-        <div role="status">{outcome && <Told outcome={outcome} />}</div>
-      </form>
+          </div>
+          <div role="status">{outcome && <Told outcome={outcome} />}</div>
+        </form>
+        <Panel title="The same from a terminal" note="It changes as you type.">
+          <pre className="send-curl" role="region" aria-label="Command" tabIndex={0}>
+            {curlOf(values)}
+          </pre>
+        </Panel>
+      </div>
     </Page>
   );
 }
@@ -124,36 +136,40 @@ function Told({ outcome }: { outcome: Outcome }) {
   );
 }
 
-/** The payload goes as it was typed: parsed and written again, large numbers would be others. */
-async function post({ payload, ...texts }: Values): Promise<Outcome> {
-  const given = Object.entries(texts).filter(([, value]) => value !== '');
-  const fields = given.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
-  if (payload.trim() !== '') {
-    const fault = faultOf(payload);
-    if (fault)
-      return {
-        error: new ApiError(400, {
-          title: 'The payload is not JSON',
-          detail: 'Nothing was sent.',
-          details: [fault],
-        }),
-      };
-    fields.push(`"payload":${payload}`);
+async function post(values: Values): Promise<Outcome> {
+  const fault = faultOf(values.payload);
+  if (fault) {
+    const problem = { title: 'The payload is not JSON', detail: 'Nothing was sent.', details: [fault] };
+    return { error: new ApiError(400, problem) };
   }
   try {
-    return await callApi<{ eventId: string }>('/api/v1/activities', {
-      method: 'POST',
-      text: `{${fields.join()}}`,
-    });
+    const request = { method: 'POST', text: bodyOf(values) } as const;
+    return await callApi<{ eventId: string }>('/api/v1/activities', request);
   } catch (error) {
     if (error instanceof ApiError) return { error };
     throw error;
   }
 }
 
+/** The payload goes as it was typed: parsed and written again, large numbers would be others. */
+function bodyOf({ payload, ...texts }: Values): string {
+  const given = Object.entries(texts).filter(([, value]) => value !== '');
+  const fields = given.map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+  if (payload.trim() !== '') fields.push(`"payload": ${payload}`);
+  return `{\n${fields.map((field) => `  ${field}`).join(',\n')}\n}`;
+}
+
+/** For a POSIX shell, in which a quoted text ends at the next quote. */
+function curlOf(values: Values): string {
+  const body = bodyOf(values).replaceAll("'", "'\\''");
+  return `curl ${location.origin}/api/v1/activities \\
+  -H 'Content-Type: application/json' \\
+  -d '${body}'`;
+}
+
 function faultOf(payload: string): FieldError | undefined {
   try {
-    JSON.parse(payload);
+    if (payload.trim() !== '') JSON.parse(payload);
     return undefined;
   } catch (error) {
     return { field: 'payload', message: `is not JSON: ${(error as Error).message}` };

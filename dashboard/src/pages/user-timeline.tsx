@@ -1,3 +1,4 @@
+import { Fragment } from 'react';
 import { Link } from 'wouter';
 import { type Activity } from '../api-types.ts';
 import { JsonText } from '../components/json-text.tsx';
@@ -41,7 +42,7 @@ function Entry({ activity }: { activity: Activity }) {
         <summary>
           <Time at={timestamp} short />
           <span className="tag">{eventType}</span>
-          <span className="timeline-gist">{gistOf(payload)}</span>
+          <Gist payload={payload} />
         </summary>
         <JsonText value={payload} label={`Payload of ${eventType}`} />
         <Link href={eventPath(eventId)}>How it was processed</Link>
@@ -51,10 +52,16 @@ function Entry({ activity }: { activity: Activity }) {
 }
 
 /** The first few fields in one line. */
-function gistOf(payload: Record<string, unknown>): string {
-  return Object.entries(payload)
-    .filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value) && value !== '')
-    .slice(0, 3)
-    .map(([name, value]) => `${name} ${String(value)}`)
-    .join(' · ');
+function Gist({ payload }: { payload: Record<string, unknown> }) {
+  const plain = Object.entries(payload).filter(([, value]) => value !== '' && typeof value !== 'object');
+  return (
+    <span className="timeline-gist">
+      {plain.slice(0, 3).map(([name, value], index) => (
+        <Fragment key={name}>
+          {index > 0 && ' · '}
+          {name} <b>{String(value)}</b>
+        </Fragment>
+      ))}
+    </span>
+  );
 }

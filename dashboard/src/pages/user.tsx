@@ -95,7 +95,7 @@ function Activities({ userId, pages }: { userId: string; pages: Pages<Activity> 
   const scope = hasMore ? 'of what is loaded' : undefined;
   return (
     <>
-      <dl className="metrics">
+      <dl className="metrics user-metrics">
         <Metric name="Events" value={`${formatCount(items.length)}${hasMore ? '+' : ''}`} note={scope} />
         <Metric name="First seen" value={<Time at={oldest.timestamp} />} note={scope} />
         <Metric name="Last seen" value={<Time at={newest.timestamp} />} />
