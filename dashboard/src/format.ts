@@ -10,7 +10,12 @@ const percent = new Intl.NumberFormat(undefined, {
 });
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
-const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+const utcDay = new Intl.DateTimeFormat(undefined, {
+  weekday: 'short',
+  day: 'numeric',
+  month: 'short',
+  timeZone: 'UTC',
+});
 const hour = new Intl.DateTimeFormat(undefined, {
   day: 'numeric',
   month: 'short',
@@ -31,7 +36,8 @@ type Instant = string | number | Date;
 
 export const formatDateTime = (at: Instant) => dateTime.format(new Date(at));
 export const formatTimeOfDay = (at: Instant) => timeOfDay.format(new Date(at));
-export const formatDay = (at: Instant) => day.format(new Date(at));
+/** A day of the statistics, which are those of UTC. */
+export const formatUtcDay = (at: Instant) => utcDay.format(new Date(at));
 export const formatHour = (at: Instant) => hour.format(new Date(at));
 
 /** 0.8 ms, 12 ms, 1.4 s; a dash for what was not measured. */

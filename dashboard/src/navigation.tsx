@@ -27,30 +27,32 @@ export function Navigation() {
   useEffect(() => setOpen(false), [location]);
 
   return (
-    <header className="side" data-open={isOpen}>
+    <header className="side">
       <SkipLink />
-      <div className="side-head">
-        <Link href="/" className="brand">
-          <Icon name="brand" />
-          Event Tracker
-        </Link>
-        <button
-          type="button"
-          className="button quiet menu-button"
-          aria-expanded={isOpen}
-          aria-controls="navigation"
-          onClick={() => setOpen(!isOpen)}
-        >
-          <Icon name="menu" />
-          Menu
-        </button>
+      <div className="side-inner" data-open={isOpen}>
+        <div className="side-head">
+          <Link href="/" className="brand">
+            <Icon name="brand" />
+            Event Tracker
+          </Link>
+          <button
+            type="button"
+            className="button quiet menu-button"
+            aria-expanded={isOpen}
+            aria-controls="navigation"
+            onClick={() => setOpen(!isOpen)}
+          >
+            <Icon name="menu" />
+            Menu
+          </button>
+        </div>
+        <nav id="navigation" aria-label="Pages">
+          <Items items={watch} location={location} />
+          <h2 className="nav-heading">Try it out</h2>
+          <Items items={tryOut} location={location} />
+          <ForgetKey />
+        </nav>
       </div>
-      <nav id="navigation" aria-label="Pages">
-        <Items items={watch} location={location} />
-        <h2 className="nav-heading">Try it out</h2>
-        <Items items={tryOut} location={location} />
-        <ForgetKey />
-      </nav>
     </header>
   );
 }

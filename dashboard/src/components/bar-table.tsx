@@ -1,5 +1,6 @@
 import { type ReactNode } from 'react';
-import { formatChange, formatCount } from '../format.ts';
+import { formatCount } from '../format.ts';
+import { Change } from './change.tsx';
 
 export interface Bar {
   key: string;
@@ -44,7 +45,7 @@ export function BarTable({ caption, of, bars }: BarTableProps) {
               </span>
             </td>
             <td className="number">{formatCount(count)}</td>
-            <td className="number">
+            <td className="number muted">
               <Change from={previous} to={count} />
             </td>
           </tr>
@@ -52,11 +53,4 @@ export function BarTable({ caption, of, bars }: BarTableProps) {
       </tbody>
     </table>
   );
-}
-
-/** How much more or less than before. More is not always better, so that it has no colour. */
-export function Change({ from, to }: { from: number | undefined; to: number }) {
-  if (from === undefined) return <span className="muted">–</span>;
-  if (from === 0) return <span className="muted">{to === 0 ? '–' : 'new'}</span>;
-  return <span className="muted">{formatChange((to - from) / from)}</span>;
 }

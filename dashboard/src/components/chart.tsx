@@ -14,6 +14,8 @@ export interface Line {
   /** One value a point in time; null where there is none. */
   values: readonly (number | null)[];
   isDashed?: boolean;
+  /** The last value is of a time that is not over: it is drawn as what it may become. */
+  isGrowing?: boolean;
 }
 
 export interface ChartProps {

@@ -16,7 +16,8 @@ export default function Plot({ times, lines, isDaily = false, onHover }: PlotPro
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(null);
   const isDark = useIsDark();
-  const data: uPlot.AlignedData = [[...times], ...lines.map(({ values }) => [...values])];
+  const strokes = lines.flatMap(strokesOf);
+  const data: uPlot.AlignedData = [[...times], ...strokes.map(({ values }) => [...values])];
   const newest = useRef(data);
   useEffect(() => {
     newest.current = data;
@@ -24,9 +25,9 @@ export default function Plot({ times, lines, isDaily = false, onHover }: PlotPro
   });
 
   // What a line looks like, in one text: only another look is a reason to begin anew.
-  const look = lines.map(({ name, color, isDashed }) => `${name} ${color} ${isDashed}`).join();
-  const looks = useRef(lines);
-  looks.current = lines;
+  const look = strokes.map(({ name, color, isDashed }) => `${name} ${color} ${isDashed}`).join();
+  const looks = useRef(strokes);
+  looks.current = strokes;
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
@@ -45,6 +46,16 @@ export default function Plot({ times, lines, isDaily = false, onHover }: PlotPro
   }, [look, isDark, isDaily, onHover]);
 
   return <div ref={box} className="plot-canvas" />;
+}
+
+/** A line that still grows is drawn in two parts: what is certain, and the way to its last value. */
+function strokesOf(line: Line): Line[] {
+  if (!line.isGrowing) return [line];
+  const last = line.values.length - 1;
+  return [
+    { ...line, values: line.values.map((value, index) => (index < last ? value : null)) },
+    { ...line, values: line.values.map((value, index) => (index < last - 1 ? null : value)), isDashed: true },
+  ];
 }
 
 function optionsFor(
@@ -70,13 +81,14 @@ function optionsFor(
       {
         ...axis,
         grid: { show: false },
+        size: 26,
         space: 72,
         values: (_plot, splits) => splits.map(timeLabels(isDaily)),
       },
       {
         ...axis,
         grid: { stroke: color('border'), width: 1 },
-        size: 48,
+        size: 46,
         space: 40,
         values: (_plot, splits) => splits.map(formatShort),
       },
@@ -88,7 +100,7 @@ function optionsFor(
         width: isDashed ? 1.5 : 2,
         points: { show: false },
         ...(isDashed ? { dash: [4, 4] } : {}),
-        ...(index === 0 ? { fill: color(`${name}-fill`) } : {}),
+        ...(index === 0 && !isDashed ? { fill: color(`${name}-fill`) } : {}),
       })),
     ],
     hooks: { setCursor: [({ cursor }) => onHover(cursor.idx ?? undefined)] },
