@@ -25,6 +25,8 @@ export interface Watched {
 
 export async function openPage(context: BrowserContext): Promise<Watched> {
   const page = await context.newPage();
+  // Less than a test has, so that a failure names what it waited for.
+  page.setDefaultTimeout(20_000);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('dialog', (dialog) => complaints.push(`dialog: ${dialog.message()}`));
@@ -94,9 +96,11 @@ interface Focused {
 /** What cannot be reached by Tab alone from the top of the page on, and where one does not see where one is. */
 export async function tabThrough(page: Page): Promise<{ unreached: string[]; unseen: string[] }> {
   await page.evaluate(NUMBER_CONTROLS);
-  const all = await page.locator('[data-control]').evaluateAll((elements: { outerHTML: string }[]) =>
-    elements.map(({ outerHTML }) => outerHTML.slice(0, 160)),
-  );
+  const all = await page
+    .locator('[data-control]')
+    .evaluateAll((elements: { outerHTML: string }[]) =>
+      elements.map(({ outerHTML }) => outerHTML.slice(0, 160)),
+    );
   const reached = new Set<string>();
   const unseen: string[] = [];
   for (;;) {
