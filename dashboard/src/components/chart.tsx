@@ -28,6 +28,8 @@ export interface ChartProps {
   formatValue: (value: number) => string;
   /** The points are whole days, which are those of UTC. */
   isDaily?: boolean;
+  /** Points are added as time goes by: the axis moves with them, and is a minute long at least. */
+  isRunning?: boolean;
 }
 
 /** Lines over time, and the same numbers as a table for whoever cannot or does not want to look at lines. */

@@ -14,7 +14,7 @@ export function Panel({ title, note, actions, children }: PanelProps) {
   return (
     <section className="panel" aria-labelledby={id}>
       <div className="panel-head">
-        <div>
+        <div className="panel-title">
           <h2 id={id}>{title}</h2>
           {note !== undefined && <p className="muted">{note}</p>}
         </div>

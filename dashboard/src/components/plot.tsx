@@ -5,14 +5,15 @@ import { formatShort } from '../format.ts';
 import { type ChartProps, type Line } from './chart.tsx';
 
 const HEIGHT_PX = 220;
+const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
-type PlotProps = Pick<ChartProps, 'times' | 'lines' | 'formatValue' | 'isDaily'> & {
+type PlotProps = Pick<ChartProps, 'times' | 'lines' | 'isDaily' | 'isRunning'> & {
   onHover: (index: number | undefined) => void;
 };
 
 /** The lines on a canvas, drawn by uPlot, in the colours of the page. Loaded by the first chart that is shown. */
-export default function Plot({ times, lines, isDaily = false, onHover }: PlotProps) {
+export default function Plot({ times, lines, isDaily = false, isRunning = false, onHover }: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(null);
   const isDark = useIsDark();
@@ -31,7 +32,7 @@ export default function Plot({ times, lines, isDaily = false, onHover }: PlotPro
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
-    const options = optionsFor(element, looks.current, isDaily, onHover);
+    const options = optionsFor(element, looks.current, { isDaily, isRunning, onHover });
     const drawn = new uPlot(options, newest.current, element);
     plot.current = drawn;
     const observer = new ResizeObserver(() =>
@@ -43,7 +44,7 @@ export default function Plot({ times, lines, isDaily = false, onHover }: PlotPro
       drawn.destroy();
       plot.current = null;
     };
-  }, [look, isDark, isDaily, onHover]);
+  }, [look, isDark, isDaily, isRunning, onHover]);
 
   return <div ref={box} className="plot-canvas" />;
 }
@@ -61,8 +62,7 @@ function strokesOf(line: Line): Line[] {
 function optionsFor(
   element: HTMLElement,
   lines: readonly Line[],
-  isDaily: boolean,
-  onHover: (index: number | undefined) => void,
+  { isDaily, isRunning, onHover }: Pick<Required<PlotProps>, 'isDaily' | 'isRunning' | 'onHover'>,
 ): uPlot.Options {
   const style = getComputedStyle(element);
   const color = (name: string) => style.getPropertyValue(`--${name}`).trim();
@@ -76,7 +76,10 @@ function optionsFor(
     padding: [8, 8, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-    scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
+    scales: {
+      x: { range: (_plot, min, max) => [isRunning ? Math.min(min, max - MINUTE_MS) : min, max] },
+      y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] },
+    },
     axes: [
       {
         ...axis,
@@ -116,9 +119,13 @@ function timeLabels(isDaily: boolean): (at: number, index: number, all: number[]
   return (at, _index, all) => {
     const stepMs = (all[1] ?? Infinity) - (all[0] ?? 0);
     const date = new Date(at);
-    if (isDaily || stepMs >= DAY_MS || (date.getHours() === 0 && date.getMinutes() === 0 && stepMs >= 60_000))
+    if (
+      isDaily ||
+      stepMs >= DAY_MS ||
+      (date.getHours() === 0 && date.getMinutes() === 0 && stepMs >= MINUTE_MS)
+    )
       return day.format(at);
-    return stepMs < 60_000 ? seconds.format(at) : time.format(at);
+    return stepMs < MINUTE_MS ? seconds.format(at) : time.format(at);
   };
 }
 

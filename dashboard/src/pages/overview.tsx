@@ -82,7 +82,7 @@ function Numbers({ overview }: { overview: Overview }) {
           note={<Before from={previous.users} to={users} />}
         />
         <Metric
-          name="Events a user"
+          name="Events per user"
           value={users === 0 ? '–' : formatRate(total / users)}
           note={previous.users > 0 && `${formatRate(previous.total / previous.users)} before`}
         />

@@ -1,0 +1,104 @@
+import { EventSource } from 'eventsource';
+import { useEffect, useRef, useState } from 'react';
+import { type StreamedEvent } from './api-types.ts';
+import { fetchWithKey } from './api.ts';
+
+/** As many are kept in the page; older ones are in the store. */
+export const ENTRIES_MAX = 200;
+/** So many ids are remembered, to tell an event that comes once more. */
+const SEEN_MAX = 2000;
+/** What arrives within this time is shown together, however much it is. */
+const SHOW_EVERY_MS = 250;
+/** How long to wait before asking again an API that refused, for example because of too many streams. */
+const RETRY_MS = 3000;
+
+export type Entry = { key: string } & ({ kind: 'event'; event: StreamedEvent } | { kind: 'gap' });
+
+export interface Stream {
+  /** Newest first. */
+  entries: readonly Entry[];
+  state: 'connecting' | 'open' | 'away';
+  /** How many events have come since it was paused. */
+  waiting: number;
+}
+
+/** The events that match, as they are stored. It resumes by itself where it was cut. */
+export function useStream(query: string, isPaused: boolean): Stream {
+  const [entries, setEntries] = useState<readonly Entry[]>([]);
+  const [state, setState] = useState<Stream['state']>('connecting');
+  const [waiting, setWaiting] = useState(0);
+  /** Oldest first; what was not shown yet. */
+  const arrived = useRef<Entry[]>([]);
+  const waitingNow = useRef(0);
+
+  useEffect(() => {
+    const seen = new Set<string>();
+    setEntries([]);
+    setState('connecting');
+    arrived.current = [];
+    waitingNow.current = 0;
+    const add = (entry: Entry) => {
+      if (seen.has(entry.key)) return;
+      remember(seen, entry.key);
+      arrived.current.push(entry);
+      if (arrived.current.length > ENTRIES_MAX) arrived.current.shift();
+      if (entry.kind === 'event') waitingNow.current++;
+    };
+    return openStream(query, add, setState);
+  }, [query]);
+
+  useEffect(() => {
+    if (!isPaused) waitingNow.current = 0;
+    const show = () => {
+      setWaiting(isPaused ? waitingNow.current : 0);
+      if (isPaused || arrived.current.length === 0) return;
+      const newest = arrived.current.splice(0).reverse();
+      setEntries((shown) => [...newest, ...shown].slice(0, ENTRIES_MAX));
+    };
+    if (isPaused) waitingNow.current = arrived.current.length;
+    show();
+    const timer = setInterval(show, SHOW_EVERY_MS);
+    return () => clearInterval(timer);
+  }, [isPaused]);
+
+  return { entries, state, waiting };
+}
+
+/** Connects, and connects again, until what it returns is called. */
+function openStream(
+  query: string,
+  add: (entry: Entry) => void,
+  setState: (state: Stream['state']) => void,
+): () => void {
+  let source: EventSource;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let gaps = 0;
+  const connect = () => {
+    source = new EventSource(`/api/v1/stream${query}`, { fetch: fetchWithKey });
+    source.addEventListener('open', () => setState('open'));
+    source.addEventListener('activity', ({ data }) => {
+      const event = JSON.parse(data as string) as StreamedEvent;
+      add({ kind: 'event', key: event.eventId, event });
+    });
+    source.addEventListener('gap', () => add({ kind: 'gap', key: `gap ${++gaps}` }));
+    source.addEventListener('error', () => {
+      setState('away');
+      // After an answer other than 200 it has given up; after a connection that broke it goes on by itself.
+      if (source.readyState === source.CLOSED) timer = setTimeout(connect, RETRY_MS);
+    });
+  };
+  connect();
+  return () => {
+    clearTimeout(timer);
+    source.close();
+  };
+}
+
+function remember(seen: Set<string>, key: string): void {
+  seen.add(key);
+  if (seen.size <= SEEN_MAX) return;
+  for (const oldest of seen) {
+    seen.delete(oldest);
+    return;
+  }
+}
