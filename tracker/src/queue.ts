@@ -27,10 +27,15 @@ export function openQueue(name: string, eventsMax: number): Queue {
   const memory = createMemory();
   const local = createLocal(`${name}#`);
   let database: IDBDatabase | undefined;
-  const opening = openDatabase(name).then(
-    (opened) => (database = opened),
-    () => undefined,
-  );
+  const opening = openDatabase(name)
+    .then(async (opened) => {
+      database = opened;
+      // localStorage reaches the disk seconds later.
+      const early = await local.read(eventsMax);
+      await createIndexed(opened).add(early);
+      await local.remove(early.map(([key]) => key));
+    })
+    .catch(() => undefined);
 
   /** Those that hold entries now, the one to be preferred first. */
   const places = (): Place[] => [...(database ? [createIndexed(database)] : []), local, memory];
@@ -61,7 +66,7 @@ export function openQueue(name: string, eventsMax: number): Queue {
       await Promise.all(places().map((place) => tolerant(() => place.remove(keys))));
     },
     close() {
-      void opening.then((opened) => opened?.close());
+      void opening.then(() => database?.close());
     },
   };
 }
