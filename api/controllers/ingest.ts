@@ -1,6 +1,6 @@
 import { type Request, type RequestHandler, type Response } from 'express';
 import { type FieldError } from '@event-tracker/shared/errors';
-import { type Activity } from '@event-tracker/shared/event';
+import { type Activity, type Parsed, parseTimestamp } from '@event-tracker/shared/event';
 import { activities, type Dialect } from '../dialects/dialect.ts';
 import { Problem } from '../problems.ts';
 import { type Ingestion, type RequestFacts } from '../services/ingestion.ts';
@@ -33,23 +33,28 @@ export function ingestOne(ingestion: Ingestion, dialect: Dialect = activities): 
 
 /** POST of several events: the good ones are taken although others are bad; 202 once the queue holds them. */
 export function ingestBatch(ingestion: Ingestion, dialect: Dialect = activities): RequestHandler {
-  const { source, parse } = dialect;
+  const { source, parse, parseSentAt = sentAtUnknown } = dialect;
   return async (req, res) => {
     const key = idempotencyKey(req);
     const inputs = batchItems(req.body);
-    if (key.faults.length > 0) throw invalid(key.faults);
+    const sentAt = parseSentAt(req.body);
+    const faults = [...key.faults, ...(sentAt.ok ? [] : sentAt.details)];
+    if (!sentAt.ok || faults.length > 0) throw invalid(faults);
 
+    const request = facts(req, source);
+    // How far the client's clock is behind ours, the time on the way included.
+    const behindMs = sentAt.value ? Date.parse(request.receivedAt) - Date.parse(sentAt.value) : 0;
     const accepted: Activity[] = [];
     const rejected: { index: number; details: FieldError[] }[] = [];
     inputs.forEach((input, index) => {
-      const parsed = parse(input, req.body);
+      const parsed = withClock(parse(input, req.body), behindMs);
       if (parsed.ok) accepted.push(withKey(parsed.value, key.value && `${key.value}-${index}`));
       else rejected.push({ index, details: parsed.details });
     });
     countInvalid(rejected.length);
     if (accepted.length === 0) throw invalid(rejected.flatMap(withIndex));
 
-    const eventIds = await ingestion.accept(accepted, facts(req, source));
+    const eventIds = await ingestion.accept(accepted, request);
     sendAccepted(res, 202, { status: 'accepted', accepted: accepted.length, rejected, eventIds });
   };
 }
@@ -97,6 +102,20 @@ function withKey(activity: Activity, key: string | undefined): Activity {
   return key === undefined || activity.eventId !== undefined ? activity : { ...activity, eventId: key };
 }
 
+function sentAtUnknown(): Parsed<undefined> {
+  return { ok: true, value: undefined };
+}
+
+/** The event at the time that our clock would have shown. */
+function withClock(parsed: Parsed<Activity>, behindMs: number): Parsed<Activity> {
+  if (!parsed.ok || behindMs === 0) return parsed;
+  const moment = new Date(Date.parse(parsed.value.timestamp) + behindMs);
+  const timestamp = parseTimestamp(moment.toISOString());
+  if (timestamp !== undefined) return { ok: true, value: { ...parsed.value, timestamp } };
+  const message = 'is not within the years 1000 to 9999 once sentAt has corrected it';
+  return { ok: false, details: [{ field: 'timestamp', message }] };
+}
+
 function withIndex({ index, details }: { index: number; details: FieldError[] }): FieldError[] {
   return details.map(({ field, message }) => ({
     field: field ? `${index}.${field}` : String(index),
@@ -111,6 +130,7 @@ function invalid(details: FieldError[]): Problem {
 function facts(req: Request, source: string): RequestFacts {
   return {
     source,
+    receivedAt: new Date().toISOString(),
     requestId: req.id,
     ip: req.address || null,
     userAgent: req.get('user-agent')?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,

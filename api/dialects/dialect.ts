@@ -1,5 +1,6 @@
 import { type Activity, parseActivity, type Parsed } from '@event-tracker/shared/event';
 import { type Problem } from '../problems.ts';
+import { parseSentAt } from './batch-envelope.ts';
 
 /**
  * How a group of clients says an event and what it expects to hear. Everything between the two, from the rate limit to
@@ -10,6 +11,8 @@ export interface Dialect {
   source: string;
   /** Checks what the client sent as one event and maps it; `body` is the whole body, which may hold facts of a batch. */
   parse: (input: unknown, body: unknown) => Parsed<Activity>;
+  /** When a batch was sent by the clock that its timestamps are from, where its body may tell it. */
+  parseSentAt?: (body: unknown) => Parsed<string | undefined>;
   /** The answer to one event that the queue holds, where it is not `202` with `status` and `eventId`. */
   accepted?: (eventId: string) => { status: number; body: object };
   /** The body of an error, where it is not a problem document (RFC 9457). */
@@ -17,4 +20,4 @@ export interface Dialect {
 }
 
 /** The project's own. */
-export const activities: Dialect = { source: 'activities', parse: parseActivity };
+export const activities: Dialect = { source: 'activities', parse: parseActivity, parseSentAt };

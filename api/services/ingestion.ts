@@ -3,7 +3,7 @@ import { type Activity, type ActivityEvent } from '@event-tracker/shared/event';
 import { type Queue } from '@event-tracker/shared/queue/queue';
 
 /** What the API knows of the request that brought some events. */
-export type RequestFacts = Pick<ActivityEvent, 'source' | 'requestId' | 'ip' | 'userAgent'>;
+export type RequestFacts = Pick<ActivityEvent, 'source' | 'receivedAt' | 'requestId' | 'ip' | 'userAgent'>;
 
 export interface Ingestion {
   /**
@@ -16,9 +16,8 @@ export interface Ingestion {
 export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
   return {
     async accept(activities, facts) {
-      const receivedAt = new Date().toISOString();
       // Written out, because spreading costs more than checking the event.
-      const { source, requestId, ip, userAgent } = facts;
+      const { source, receivedAt, requestId, ip, userAgent } = facts;
       const events = activities.map(
         ({ eventId = createId(), userId, eventType, timestamp, payload }): ActivityEvent => ({
           eventId,

@@ -1,9 +1,7 @@
 import { type DeadLetterHead } from '@event-tracker/consumer/store/store';
 import { type FieldError } from '@event-tracker/shared/errors';
 import { type ActivityEvent, type Parsed, parseActivity, parseEvent } from '@event-tracker/shared/event';
-
-/** What the API says of an event when it takes it in; a client cannot. */
-type Facts = Pick<ActivityEvent, 'source' | 'receivedAt' | 'requestId' | 'ip' | 'userAgent'>;
+import { type RequestFacts } from './ingestion.ts';
 
 /** Stands in for a wrong event, so that what is said of it is checked all the same. */
 const STAND_IN = { eventId: '-', userId: '-', eventType: '-', timestamp: '2000-01-01', payload: {} };
@@ -33,7 +31,7 @@ function reviveEvent(content: unknown, letter: DeadLetterHead, eventId: string):
   const isObject = typeof content === 'object' && content !== null && !Array.isArray(content);
   const { source, receivedAt, requestId, ip, userAgent, ...said } = (
     isObject ? content : {}
-  ) as Partial<Facts>;
+  ) as Partial<RequestFacts>;
   const facts = {
     source: source ?? 'dead-letter',
     receivedAt: receivedAt ?? letter.diedAt.toISOString(),

@@ -181,6 +181,12 @@ describe('POST /api/v1/events/react-user-tracker', () => {
   const batch = (...events: unknown[]) => ({ events, appName: 'MyApp', appVersion: '1.0.0' });
   const send = (api: TestApi, body: unknown) => post(api.app, body, REACT_USER_TRACKER);
 
+  it('knows no sentAt, which its client never sends', async () => {
+    const api = createTestApi();
+    await send(api, { ...batch(click), sentAt: 'whenever' });
+    expect(api.queue.events.map(({ timestamp }) => timestamp)).toEqual(['2026-02-19T10:00:00.123Z']);
+  });
+
   it('takes clicks, hovers and page events with all that they say', async () => {
     const api = createTestApi();
     const response = await send(api, batch(click, hover, page));

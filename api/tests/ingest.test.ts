@@ -1,6 +1,6 @@
 import request from 'supertest';
 import { QueueUnavailable } from '@event-tracker/shared/errors';
-import { parseEvent } from '@event-tracker/shared/event';
+import { type ActivityEvent, parseEvent } from '@event-tracker/shared/event';
 import {
   ACTIVITIES,
   activity,
@@ -369,6 +369,66 @@ describe('POST /api/v1/activities/batch', () => {
       'Idempotency-Key',
     ]);
   });
+
+  it.each([
+    ['an hour ahead', '2023-10-27T12:00:00Z'],
+    ['years behind, and says it with a zone', '1999-01-01T00:00:00.250+02:00'],
+  ])('takes an event of a clock that is %s for as old as it is', async (_name, sentAt) => {
+    const { app, queue } = createTestApi();
+    const ages = [0, 1, 5000];
+    const events = ages.map((ageMs) =>
+      activity({ timestamp: new Date(Date.parse(sentAt) - ageMs).toISOString() }),
+    );
+    const response = await post(app, { events, sentAt, writeKey: 'any' }, BATCH);
+    expect(response.body).toMatchObject({ accepted: 3, rejected: [] });
+    const age = ({ receivedAt, timestamp }: ActivityEvent) => Date.parse(receivedAt) - Date.parse(timestamp);
+    expect(queue.events.map(age)).toEqual(ages);
+    expect(queue.events.map((event) => parseEvent(event).ok)).toEqual([true, true, true]);
+  });
+
+  it('leaves timestamps alone without sentAt, whatever else stands beside the events', async () => {
+    const { app, queue } = createTestApi();
+    const response = await post(
+      app,
+      { events: batch(1), writeKey: '', context: {}, ['__proto__']: 1 },
+      BATCH,
+    );
+    expect(response.status).toBe(202);
+    expect(queue.events.map(({ timestamp }) => timestamp)).toEqual(['2023-10-27T10:00:00.000Z']);
+  });
+
+  it.each([
+    ['that is no moment', { sentAt: 'now' }, ['sentAt']],
+    ['that is a number', { sentAt: 1698400800000 }, ['sentAt']],
+    ['that is null', { sentAt: null }, ['sentAt']],
+    ['and a writeKey that is no string', { sentAt: '2023-10-27', writeKey: 7 }, ['writeKey']],
+    ['and a writeKey that is too long', { writeKey: 'k'.repeat(257) }, ['writeKey']],
+    ['both of which are wrong', { sentAt: '', writeKey: {} }, ['sentAt', 'writeKey']],
+  ])('takes nothing of a batch with a sentAt %s', async (_name, envelope, fields) => {
+    const { app, queue } = createTestApi();
+    expect(fieldsOf(await post(app, { events: batch(2), ...envelope }, BATCH))).toEqual(fields);
+    expect(queue.published).toEqual([]);
+  });
+
+  it('takes a writeKey of 256 characters', async () => {
+    const { app } = createTestApi();
+    expect((await post(app, { events: batch(1), writeKey: 'k'.repeat(256) }, BATCH)).status).toBe(202);
+  });
+
+  it.each(['1000-01-01', '9999-12-31'])(
+    'rejects the event that sentAt would move out of the years that are kept, from %s',
+    async (edge) => {
+      const { app, queue } = createTestApi();
+      const sentAt = edge === '1000-01-01' ? '9999-12-31' : '1000-01-01';
+      const events = [activity({ timestamp: edge }), activity({ timestamp: sentAt })];
+      const response = await post(app, { events, sentAt }, BATCH);
+      expect(response.body).toMatchObject({
+        accepted: 1,
+        rejected: [{ index: 0, details: [{ field: 'timestamp' }] }],
+      });
+      expect(queue.events).toHaveLength(1);
+    },
+  );
 
   it('answers 503 for the whole batch when the queue is away', async () => {
     const { app, queue } = createTestApi();

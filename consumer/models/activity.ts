@@ -45,3 +45,5 @@ export const activitySchema = new Schema<ActivityDocument>(
 activitySchema.index({ userId: 1, timestamp: -1, _id: -1 });
 activitySchema.index({ eventType: 1, timestamp: -1, _id: -1 });
 activitySchema.index({ timestamp: -1, _id: -1 });
+// Of the tail, which has no pages: what was stored at one moment stands in the order in which it came.
+activitySchema.index({ 'processing.processedAt': 1 });

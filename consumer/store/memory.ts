@@ -2,8 +2,11 @@ import { StoreUnavailable } from '@event-tracker/shared/errors';
 import { toActivity } from './activity.ts';
 import { compareText, createMemoryDeadLetters } from './memory-dead-letters.ts';
 import { addCounts, noCounts, type ProcessReport } from '@event-tracker/shared/process-report';
+import { pageOf } from './page.ts';
 import {
+  type ActivityHead,
   type Delivery,
+  HEAD_TEXT_LENGTH_MAX,
   type ListFilter,
   type SaveOutcome,
   type Store,
@@ -58,6 +61,14 @@ export function createMemoryStore(worker = 'memory'): MemoryStore {
       const activity = activities.get(eventId);
       return activity ? copy(activity) : null;
     },
+    async tail({ since = new Date(0), limit }) {
+      await reach();
+      const stored = [...activities.values()].reverse().map(toHead);
+      return stored
+        .filter(({ processedAt }) => processedAt >= since)
+        .sort((a, b) => b.processedAt.getTime() - a.processedAt.getTime())
+        .slice(0, limit);
+    },
     ...createMemoryProcesses(reach),
     close: () => Promise.resolve(),
   };
@@ -88,6 +99,22 @@ function createMemoryProcesses(
         processes.delete(id);
       }
     },
+  };
+}
+
+function toHead({ payload, processing, ...activity }: StoredActivity): ActivityHead {
+  const { eventId, userId, eventType, timestamp, source } = activity;
+  const { receivedAt, processedAt } = processing;
+  const text = source.slice(0, HEAD_TEXT_LENGTH_MAX);
+  return {
+    eventId,
+    userId,
+    eventType,
+    timestamp,
+    page: pageOf(payload),
+    source: text,
+    receivedAt,
+    processedAt,
   };
 }
 

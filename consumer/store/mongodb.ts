@@ -5,6 +5,7 @@ import { createMongodbAttempts } from './mongodb-attempts.ts';
 import { createMongodbConnection } from './mongodb-connection.ts';
 import { createMongodbDeadLetters } from './mongodb-dead-letters.ts';
 import { writeEach } from './mongodb-write.ts';
+import { type TailDocument, tailPipeline, toHead } from './mongodb-tail.ts';
 import { createMongodbProcesses } from './mongodb-processes.ts';
 import { activityConditions } from './mongodb-page.ts';
 import { type Store, type StoredActivity, type StoreOptions } from './store.ts';
@@ -51,6 +52,12 @@ export function createMongodbStore(url: string, { worker, timeoutMs }: StoreOpti
       call(async () => {
         const document = await activities.findOne({ _id: eventId }).maxTimeMS(timeoutMs).lean();
         return document && fromDocument(document);
+      }),
+
+    tail: (filter) =>
+      call(async () => {
+        const query = activities.aggregate<TailDocument>(tailPipeline(filter));
+        return (await query.option({ maxTimeMS: timeoutMs })).map(toHead);
       }),
 
     ...createMongodbProcesses(connection, call),

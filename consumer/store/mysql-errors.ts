@@ -24,10 +24,12 @@ export const ERRNO_FAULTS: Readonly<Record<number, SqlFault>> = {
   1049: 'misconfigured', // ER_BAD_DB_ERROR
   1054: 'misconfigured', // ER_BAD_FIELD_ERROR
   1071: 'misconfigured', // ER_TOO_LONG_KEY: an engine or row format that does not do
+  1072: 'misconfigured', // ER_KEY_COLUMN_DOES_NOT_EXITS: a table of somebody else
   1130: 'misconfigured', // ER_HOST_NOT_PRIVILEGED
   1142: 'misconfigured', // ER_TABLEACCESS_DENIED_ERROR
   1143: 'misconfigured', // ER_COLUMNACCESS_DENIED_ERROR
   1146: 'misconfigured', // ER_NO_SUCH_TABLE
+  1170: 'misconfigured', // ER_BLOB_KEY_WITHOUT_LENGTH: a table of somebody else
   1227: 'misconfigured', // ER_SPECIFIC_ACCESS_DENIED_ERROR
   1251: 'misconfigured', // ER_NOT_SUPPORTED_AUTH_MODE
   1273: 'misconfigured', // ER_UNKNOWN_COLLATION: a server that is too old

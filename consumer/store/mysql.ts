@@ -97,7 +97,7 @@ const migrations = (bytewise: string) => [
 
 export const mysql: Dialect = {
   name: 'MySQL',
-  activities: { table: TABLE, payload: 'metadata' },
+  activities: { table: TABLE, payload: 'metadata', payloadBytes: 'octet_length(metadata)' },
   types: {
     key: 'varchar',
     text: 'longtext',
@@ -129,14 +129,24 @@ export const mysql: Dialect = {
     // Byte by byte, trailing blanks included: each of the two has a name of its own for it.
     const { rows } = await run('select version() as version');
     const collation = String(rows[0]?.version).includes('MariaDB') ? 'utf8mb4_nopad_bin' : 'utf8mb4_0900_bin';
-    return migrations(
+    const steps = migrations(
       `engine = InnoDB row_format = dynamic default charset = utf8mb4 collate = ${collation}`,
     );
+    return [...steps, await addIndex(run, 'by_processed', '(processed_at, event_id)')];
   },
   range: (table, index, time) => ({ from: `${table} force index (${index})`, time }),
   insertActivities,
   onConflict: (update) => `on duplicate key update ${update((column) => `values(${column})`)}`,
 };
+
+/** No statement of MySQL adds an index only where there is none of its name. */
+async function addIndex(run: RunSql, name: string, columns: string): Promise<string[]> {
+  const { rows } = await run(
+    `select index_name from information_schema.statistics
+     where table_schema = database() and table_name = '${TABLE}' and index_name = '${name}'`,
+  );
+  return rows.length > 0 ? [] : [`alter table ${TABLE} add key ${name} ${columns}`];
+}
 
 /**
  * INSERT IGNORE would hide every other fault of a row, and the count of affected rows does not tell which were there.

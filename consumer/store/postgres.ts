@@ -77,11 +77,12 @@ const migrations = [
     // The sum of the counts of processes that have ended.
     `insert into processes values ('ended', false, now(), '{}') on conflict do nothing`,
   ],
+  [`create index if not exists ${TABLE}_by_processed on ${TABLE} (processed_at, event_id)`],
 ];
 
 export const postgres: Dialect = {
   name: 'PostgreSQL',
-  activities: { table: TABLE, payload: 'payload' },
+  activities: { table: TABLE, payload: 'payload', payloadBytes: 'octet_length(payload::text)' },
   types: {
     key: 'text',
     text: 'text',

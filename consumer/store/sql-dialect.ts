@@ -45,8 +45,8 @@ export type ColumnKind = 'key' | 'text' | 'json' | 'time' | 'number' | 'flag' | 
 /** Where the databases differ. */
 export interface Dialect {
   name: 'PostgreSQL' | 'MySQL';
-  /** The table of the activities and its column for the payload. */
-  activities: { table: string; payload: string };
+  /** The table of the activities, its column for the payload, and the length of that as an expression. */
+  activities: { table: string; payload: string; payloadBytes: string };
   open: (url: string, timeoutMs: number) => SqlPool;
   faultOf: (error: unknown) => SqlFault;
   /** The name that information_schema has for the type of such a column. */

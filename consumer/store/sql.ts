@@ -6,6 +6,7 @@ import { createSqlDeadLetters } from './sql-dead-letters.ts';
 import { type Dialect } from './sql-dialect.ts';
 import { createSqlProcesses } from './sql-processes.ts';
 import { migrate } from './sql-schema.ts';
+import { createSqlTail } from './sql-tail.ts';
 import { type Store, type StoreOptions } from './store.ts';
 
 /** A store in tables of the database that the URL names; it connects with its first call. */
@@ -13,6 +14,7 @@ export function createSqlStore(dialect: Dialect, url: string, { worker, timeoutM
   const { call, close } = createSqlCalls(dialect, url, timeoutMs);
   return {
     ...createSqlActivities(dialect, call, worker),
+    ...createSqlTail(dialect, call),
     ...createSqlDeadLetters(dialect, call),
     ...createSqlAttempts(dialect, call),
     ...createSqlProcesses(dialect, call),

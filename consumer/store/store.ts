@@ -101,6 +101,30 @@ export interface Position {
   eventId: string;
 }
 
+/** What a live stream shows of an activity: nothing of it may be large. */
+export interface ActivityHead {
+  eventId: string;
+  userId: string;
+  eventType: string;
+  timestamp: Date;
+  /** See `pageOf`; null also where the payload is too large to be looked into for it. */
+  page: string | null;
+  /** Cut at `HEAD_TEXT_LENGTH_MAX` characters. */
+  source: string;
+  receivedAt: Date;
+  processedAt: Date;
+}
+
+/** What a head keeps of a text that has no bound of its own. */
+export const HEAD_TEXT_LENGTH_MAX = 200;
+
+export interface TailFilter {
+  /** Earliest `processedAt`, included. */
+  since?: Date;
+  /** 1 to 500. */
+  limit: number;
+}
+
 export interface DeadLetterStore {
   /** Keeps dead letters. One of the same id is replaced: the same bytes have died again, and `diedAt` tells it. */
   recordDead(letters: readonly DeadLetter[]): Promise<void>;
@@ -141,6 +165,11 @@ export interface Store extends DeadLetterStore, AttemptStore {
   /** Newest first; from an index, whatever the filter. */
   list(filter: ListFilter): Promise<StoredActivity[]>;
   get(eventId: string): Promise<StoredActivity | null>;
+  /**
+   * What was stored last, newest first by `processedAt`; from an index. That is the time at which a write began: one that
+   * took longer may put an event behind others that were there already.
+   */
+  tail(filter: TailFilter): Promise<ActivityHead[]>;
   /**
    * Keeps what a process reports of itself, in place of what it reported before under that id. Resolves to false, and
    * keeps nothing, when the last report under that id was final, or the process was taken for ended.

@@ -7,6 +7,7 @@ import { describeWith } from '../../tools/services/in-tests.ts';
 import { openStore } from '../store/open.ts';
 import { durableWriteConcern } from '@event-tracker/shared/mongodb';
 import { activityConditions, deadLetterConditions } from '../store/mongodb-page.ts';
+import { tailPipeline } from '../store/mongodb-tail.ts';
 import { ATTEMPTS_TTL_MS, type DeadLetterFilter, type ListFilter, type Store } from '../store/store.ts';
 import { aDeadLetter, aDelivery } from './events.ts';
 
@@ -69,9 +70,10 @@ describeWith('mongodb', 'documents in MongoDB', () => {
         Object.entries({ userId: 1, timestamp: -1, _id: -1 }),
         Object.entries({ eventType: 1, timestamp: -1, _id: -1 }),
         Object.entries({ timestamp: -1, _id: -1 }),
+        Object.entries({ 'processing.processedAt': 1 }),
       ]),
     );
-    expect(indexes).toHaveLength(4);
+    expect(indexes).toHaveLength(5);
     expect(indexes.some(({ unique }) => unique)).toBe(false);
   });
 
@@ -113,6 +115,20 @@ describeWith('mongodb', 'documents in MongoDB', () => {
       .limit(10)
       .explain('executionStats');
   }
+
+  test('the tail reads its index, sorts nothing, and reads no more than it brings', async () => {
+    await store.save(Array.from({ length: 100 }, () => aDelivery()));
+    expect(await store.tail({ limit: 10 })).toHaveLength(10);
+    for (const since of [undefined, new Date('2024-12-31T00:00:00.000Z')]) {
+      const pipeline = tailPipeline({ limit: 10, ...(since && { since }) });
+      const explained = await activities().aggregate(pipeline).explain('executionStats');
+      const [cursor] = (explained.stages ?? []) as Document[];
+      const plan = (cursor?.$cursor ?? explained) as Document;
+      expect(winning(plan)).toEqual(expect.arrayContaining(['IXSCAN']));
+      expect(winning(plan)).not.toContain('SORT');
+      expect(Number((plan.executionStats as Document).totalDocsExamined)).toBe(10);
+    }
+  });
 
   test('every list of dead letters reads an index, sorts nothing, and reads no more than its page', async () => {
     const diedAt = new Date('2025-01-01T00:00:00.000Z');

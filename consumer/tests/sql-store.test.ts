@@ -12,6 +12,7 @@ import { activityRange } from '../store/sql-activities.ts';
 import { deadLetterRange } from '../store/sql-dead-letters.ts';
 import { type RunSql, type SqlConnection, type SqlPool } from '../store/sql-dialect.ts';
 import { type Range, statements } from '../store/sql-page.ts';
+import { PAGE_PAYLOAD_BYTES_MAX, tailRange } from '../store/sql-tail.ts';
 import { type Store } from '../store/store.ts';
 import { createDatabase, runSql, type SqlService } from './databases.ts';
 import { aDeadLetter, aDelivery, aReport } from './events.ts';
@@ -72,7 +73,7 @@ describe.each(both)('%s', (service) => {
       const workers = await Promise.all([open(url), open(url), open(url)]);
       await Promise.all(workers.map((worker) => worker.prepare()));
       const [row] = await runSql(url, 'select version from event_tracker_schema');
-      expect(row).toEqual({ version: 3 });
+      expect(row).toEqual({ version: 4 });
       for (const worker of workers) expect(await statusesOf(worker.save([aDelivery()]))).toEqual(['stored']);
     });
 
@@ -83,7 +84,7 @@ describe.each(both)('%s', (service) => {
       await runSql(url, ...steps.slice(0, version).flat());
     }
 
-    test.each([1, 2])('of version %i are brought up to date and keep what they hold', async (version) => {
+    test.each([1, 2, 3])('of version %i are brought up to date and keep what they hold', async (version) => {
       const url = await createDatabase(service);
       await createVersion(url, version);
       await runSql(url, 'create table event_tracker_schema (version integer not null primary key)');
@@ -96,12 +97,12 @@ describe.each(both)('%s', (service) => {
       await store.recordDead([aDeadLetter()]);
       expect(await store.reportProcess(aReport(), true)).toBe(true);
       const [row] = await runSql(url, 'select max(version) as version from event_tracker_schema');
-      expect(row).toEqual({ version: 3 });
+      expect(row).toEqual({ version: 4 });
     });
 
-    test('whose making broke off are completed', async () => {
+    test.each([2, 4])('whose making broke off after step %i are completed', async (version) => {
       const url = await createDatabase(service);
-      await createVersion(url, 2);
+      await createVersion(url, version);
       const store = await open(url);
       await store.prepare();
       expect(await store.reportProcess(aReport(), true)).toBe(true);
@@ -234,18 +235,46 @@ describe.each(both)('%s', (service) => {
         deadLetterRange({ limit, reason: 'crash-loop', eventType: 't7' }),
         deadLetterRange({ limit, after }),
         deadLetterRange({ limit, reason: 'crash-loop', after }),
+        tailRange(dialect, { limit }),
+        tailRange(dialect, { limit, since: at(0) }),
       ];
       const connection = await connect(service, url);
       const plain = ranges.flatMap((range) =>
         statements(dialect, range).map((one) => ({ ...one, values: [...one.values, limit] })),
       );
-      expect(plain).toHaveLength(20);
+      expect(plain).toHaveLength(22);
       for (const { sql, values } of plain) {
         const { plan, rowsRead } = await readPlan[service](connection.run, sql, values);
         expect([sql, plan]).toEqual([sql, expect.not.stringMatching(/filesort|Sort"|Seq Scan|"ALL"|Bitmap/)]);
         // Of both filters of dead letters the index serves one.
         expect([sql, rowsRead <= (sql.includes('reason = ? and event_type') ? 60 : 12)]).toEqual([sql, true]);
       }
+    });
+
+    test('the tail looks for a page in payloads of a bounded size, and stumbles over none', async () => {
+      const url = await createDatabase(service);
+      const store = await open(url);
+      await store.prepare();
+      const rest = PAGE_PAYLOAD_BYTES_MAX - Buffer.byteLength('{"path":"/a","rest":""}');
+      const payloads = [
+        { path: '/a', rest: 'x'.repeat(rest) },
+        { path: '/a', rest: 'x'.repeat(rest + 1) },
+        { path: '/a', rest: 'ä'.repeat(rest - 1) },
+      ];
+      await store.save(payloads.map((payload, index) => aDelivery({ eventId: String(index), payload })));
+      await store.save([aDelivery({ eventId: 'list' })]);
+      // PostgreSQL keeps nothing that is no JSON.
+      const { payload } = dialect.activities;
+      const foreign = service === 'mysql' ? '{' : '[7]';
+      await runSql(url, `update ${table} set ${payload} = '${foreign}' where event_id = 'list'`);
+      const tail = await store.tail({ limit: 10 });
+      expect(new Map(tail.map(({ eventId, page }) => [eventId, page]))).toEqual(
+        new Map(
+          [...'012']
+            .map((id, index) => [id, index === 0 ? '/a' : null] as [string, string | null])
+            .concat([['list', null]]),
+        ),
+      );
     });
 
     test('a row that a rule of the table refuses is rejected alone', async () => {

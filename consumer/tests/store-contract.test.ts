@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { MongoMemoryServer } from 'mongodb-memory-server';
 import { isThere, uniqueName } from '../../tools/services/in-tests.ts';
 import { type ServiceName } from '../../tools/services/start-all.ts';
@@ -9,6 +10,7 @@ import {
   type ListFilter,
   type Position,
   type Store,
+  type TailFilter,
 } from '../store/store.ts';
 import { noCounts, type ProcessReport } from '@event-tracker/shared/process-report';
 import { createDatabase, sqlServices } from './databases.ts';
@@ -214,6 +216,75 @@ describe.each(drivers.filter(({ driver }) => driver === 'memory' || isThere(driv
         (await store.list({ limit: 10, after: { timestamp: new Date(at), eventId: 'z' } })).length;
       expect(await listedBehind(8.64e15)).toBe(1);
       expect(await listedBehind(-8.64e15)).toBe(0);
+    });
+
+    /** Saves events one after the other, each at a moment of its own. */
+    async function saveInTurn(...deliveries: Parameters<Store['save']>[0]): Promise<void> {
+      for (const delivery of deliveries) {
+        await store.save([delivery]);
+        await delay(2);
+      }
+    }
+
+    test('tells what was stored last, newest first, whatever its own time', async () => {
+      await saveInTurn(
+        aDelivery({ eventId: 'first', timestamp: '2030-01-01T00:00:00.000Z' }),
+        aDelivery({ eventId: 'second', timestamp: '1999-01-01T00:00:00.000Z' }),
+        aDelivery({ eventId: 'third', timestamp: '2025-01-01T00:00:00.000Z' }),
+      );
+      const ids = async (filter: TailFilter) => (await other.tail(filter)).map(({ eventId }) => eventId);
+      expect(await ids({ limit: 10 })).toEqual(['third', 'second', 'first']);
+      expect(await ids({ limit: 2 })).toEqual(['third', 'second']);
+      const { processedAt } = (await store.get('second'))!.processing;
+      expect(await ids({ limit: 10, since: processedAt })).toEqual(['third', 'second']);
+      expect(await ids({ limit: 1, since: processedAt })).toEqual(['third']);
+      expect(await ids({ limit: 10, since: new Date(Date.now() + 60_000) })).toEqual([]);
+    });
+
+    test('tells of an activity all that is small', async () => {
+      await store.save([aDelivery({ eventId: 'one', source: 's'.repeat(300) })]);
+      expect(await store.tail({ limit: 1 })).toEqual([
+        {
+          eventId: 'one',
+          userId: 'user-1',
+          eventType: 'page_view',
+          timestamp: new Date('2023-10-27T10:00:00.000Z'),
+          page: '/home',
+          source: 's'.repeat(200),
+          receivedAt: new Date('2023-10-27T10:00:01.000Z'),
+          processedAt: (await store.get('one'))!.processing.processedAt,
+        },
+      ]);
+    });
+
+    test('tells the page of an activity where it has one', async () => {
+      const payloads = {
+        path: { path: '/path', page: '/page' },
+        page: { path: { page: '/deep' }, page: '/page', page_path: '/other' },
+        page_path: { path: ['/list'], page: 7, page_path: '/page_path' },
+        none: { 'payload.path': '/dots', title: 'x' },
+        empty: {},
+        long: { path: `${'\u{1F600}'.repeat(99)}xy${'z'.repeat(5000)}` },
+        halved: { path: `${'x'.repeat(199)}\u{1F600}` },
+      };
+      await store.save(Object.entries(payloads).map(([eventId, payload]) => aDelivery({ eventId, payload })));
+      const tail = await store.tail({ limit: 10 });
+      expect(Object.fromEntries(tail.map(({ eventId, page }) => [eventId, page]))).toEqual({
+        path: '/path',
+        page: '/page',
+        page_path: '/page_path',
+        none: null,
+        empty: null,
+        long: `${'\u{1F600}'.repeat(99)}xy`,
+        halved: 'x'.repeat(199),
+      });
+    });
+
+    test('tells what was stored at one moment in the same order each time', async () => {
+      await store.save(Array.from({ length: 500 }, () => aDelivery()));
+      const tail = await store.tail({ limit: 500 });
+      expect(new Set(tail.map(({ eventId }) => eventId)).size).toBe(500);
+      expect(await other.tail({ limit: 200 })).toEqual(tail.slice(0, 200));
     });
 
     test('ids, users and types are told apart by case, accent and trailing blank', async () => {
