@@ -16,6 +16,7 @@ import { healthRoutes } from './routes/health.ts';
 import { createIntake } from './routes/intake.ts';
 import { type DeadLetters } from './services/dead-letters.ts';
 import { metricsRoutes, pipelineRoutes } from './routes/pipeline.ts';
+import { statsRoutes } from './routes/stats.ts';
 import { type Ingestion } from './services/ingestion.ts';
 import { type Pipeline } from './services/pipeline.ts';
 
@@ -58,6 +59,7 @@ export function createApp({
   app.use('/health', healthRoutes(readiness));
   app.use('/api/v1/dead-letters', deadLetterRoutes(config, store, deadLetters));
   app.use('/api/v1/pipeline', pipelineRoutes(config.ADMIN_KEY, pipeline));
+  app.use('/api/v1/stats', statsRoutes(config.ADMIN_KEY, store));
   app.use('/metrics', metricsRoutes(config.ADMIN_KEY, readiness));
   app.use(dashboard(dashboardFolder));
   app.use(notFound);

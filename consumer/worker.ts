@@ -11,6 +11,8 @@ import { createBackoff } from './services/backoff.ts';
 import { Batcher } from './services/batcher.ts';
 import { isolateCrashes } from './services/crash-isolation.ts';
 import { openHealthServer } from './services/health.ts';
+import { type HourCounter, startHourCounter } from './services/hour-counter.ts';
+import { markHours } from './services/hours.ts';
 import { meterHandler, meterStore } from './services/metering.ts';
 import { acceptToStoredSeconds, workerCounts, workerState, writeSeconds } from './services/metrics.ts';
 import { createProcessor } from './services/processor.ts';
@@ -51,7 +53,7 @@ export async function startWorker(
   const queue = await drivers.openQueue(queueUrl(config), queueOptions, logger);
 
   const backoff = createBackoff(config.RETRY_BACKOFF_MAX_MS, logger);
-  const metered = meterStore(store, worker);
+  const metered = meterStore(markHours(store), worker);
   const batcher = new Batcher(metered, backoff, {
     batchSizeMax: config.BATCH_SIZE_MAX,
     writesInFlightMax: config.WRITES_IN_FLIGHT_MAX,
@@ -59,6 +61,7 @@ export async function startWorker(
   const processor = createProcessor(metered, batcher, backoff, worker);
   const isolated = isolateCrashes(processor, metered, backoff, worker);
   let consumer: Consumer | undefined;
+  let hourCounter: HourCounter | undefined;
   const progress = watchProgress(
     queue,
     () => consumer,
@@ -68,6 +71,7 @@ export async function startWorker(
 
   async function consume(): Promise<Consumer> {
     await backoff.run(() => store.prepare());
+    hourCounter = startHourCounter(store, logger);
     const limits = { prefetch: config.CONSUMER_PREFETCH, retryDelayMs: config.RETRY_DELAY_MS };
     consumer = await queue.consume(meterHandler(isolated, config.RETRY_DELAY_MS), limits);
     checks.consuming = () => progress.check();
@@ -86,6 +90,7 @@ export async function startWorker(
     { name: 'end back-off', run: () => backoff.stop() },
     { name: 'finish messages', run: async () => (await consuming.catch(() => undefined))?.stop() },
     { name: 'end watching', run: () => progress.stop() },
+    { name: 'end counting', run: () => hourCounter?.stop() },
     { name: 'report counts', run: () => reporter.stop() },
     { name: 'close queue', run: () => queue.close() },
     { name: 'close store', run: () => store.close() },

@@ -61,6 +61,10 @@ export const acceptToStoredSeconds = histogram(
   'accept_to_stored_seconds',
   'Time from the receipt of an event by the API (receivedAt) until it was stored durably.',
 );
+export const countSeconds = histogram(
+  'hour_count_seconds',
+  'Time of counting the events of one hour for the statistics.',
+);
 export const batchEvents = histogram(
   'batch_events',
   'Events that one write to the store carried.',

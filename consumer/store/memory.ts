@@ -1,6 +1,7 @@
 import { StoreUnavailable } from '@event-tracker/shared/errors';
 import { toActivity } from './activity.ts';
 import { compareText, createMemoryDeadLetters } from './memory-dead-letters.ts';
+import { createMemoryHours } from './memory-hours.ts';
 import { addCounts, noCounts, type ProcessReport } from '@event-tracker/shared/process-report';
 import { pageOf } from './page.ts';
 import {
@@ -40,6 +41,7 @@ export function createMemoryStore(worker = 'memory'): MemoryStore {
 
   const store: MemoryStore = {
     ...createMemoryDeadLetters(reach),
+    ...createMemoryHours(reach, (filter) => store.list(filter)),
     away: false,
     rejects: new Set(),
     prepare: reach,

@@ -4,8 +4,10 @@ import { toActivity } from './activity.ts';
 import { createMongodbAttempts } from './mongodb-attempts.ts';
 import { createMongodbConnection } from './mongodb-connection.ts';
 import { createMongodbDeadLetters } from './mongodb-dead-letters.ts';
+import { createMongodbHours } from './mongodb-hours.ts';
 import { writeEach } from './mongodb-write.ts';
 import { type TailDocument, tailPipeline, toHead } from './mongodb-tail.ts';
+import { createMongodbScan } from './mongodb-scan.ts';
 import { createMongodbProcesses } from './mongodb-processes.ts';
 import { activityConditions } from './mongodb-page.ts';
 import { type Store, type StoredActivity, type StoreOptions } from './store.ts';
@@ -19,13 +21,16 @@ export function createMongodbStore(url: string, { worker, timeoutMs }: StoreOpti
   const activities = connection.model('Activity', activitySchema);
   const deadLetters = createMongodbDeadLetters(connection, call, timeoutMs);
   const attempts = createMongodbAttempts(connection, call, timeoutMs);
+  const hours = createMongodbHours(connection, call, timeoutMs);
 
   return {
     ...deadLetters.calls,
     ...attempts.calls,
+    ...hours.calls,
+    ...createMongodbScan(connection, activities.collection.name, call, timeoutMs),
 
     async prepare() {
-      const createIndexes = [activities, deadLetters.model, attempts.model].map(
+      const createIndexes = [activities, deadLetters.model, attempts.model, hours.model].map(
         (model) => () => model.createIndexes(),
       );
       await call(() => Promise.all(createIndexes.map((create) => create())), ConfigurationError);

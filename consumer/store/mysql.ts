@@ -30,6 +30,16 @@ const PREPARED_STATEMENTS_MAX = 64;
 const PACKET_OVERHEAD_BYTES = 1024;
 const ER_NET_PACKET_TOO_LARGE = 1153;
 
+const activityHours = (bytewise: string) => `create table if not exists activity_hours (
+  hour datetime(3) not null primary key,
+  is_dirty boolean not null,
+  dirty_until datetime(3) not null,
+  due_at datetime(3) not null,
+  counted_at datetime(3),
+  counts longtext,
+  key by_dirty (is_dirty, hour)
+) ${bytewise}`;
+
 /**
  * Tables as seed programs name them. JSON is kept as text: the type JSON sorts keys and refuses long ones on MySQL, and
  * refuses deep nesting on MariaDB. `save_token` tells which call has inserted the row.
@@ -93,6 +103,7 @@ const migrations = (bytewise: string) => [
     // The sum of the counts of processes that have ended.
     `insert into processes values ('ended', false, utc_timestamp(), '{}') on duplicate key update id = id`,
   ],
+  [activityHours(bytewise)],
 ];
 
 export const mysql: Dialect = {

@@ -78,6 +78,17 @@ const migrations = [
     `insert into processes values ('ended', false, now(), '{}') on conflict do nothing`,
   ],
   [`create index if not exists ${TABLE}_by_processed on ${TABLE} (processed_at, event_id)`],
+  [
+    `create table if not exists activity_hours (
+      hour timestamptz(3) primary key,
+      is_dirty boolean not null,
+      dirty_until timestamptz(3) not null,
+      due_at timestamptz(3) not null,
+      counted_at timestamptz(3),
+      counts json
+    )`,
+    'create index if not exists activity_hours_dirty on activity_hours (hour) where is_dirty',
+  ],
 ];
 
 export const postgres: Dialect = {
@@ -119,7 +130,8 @@ export const postgres: Dialect = {
     const ids = new Set(inserted.map((row) => row.event_id));
     return rows.map(([id]) => ({ status: ids.has(id) ? 'stored' : 'duplicate' }));
   },
-  onConflict: (update) => `on conflict (id) do update set ${update((column) => `excluded.${column}`)}`,
+  onConflict: (update, key = 'id') =>
+    `on conflict (${key}) do update set ${update((column) => `excluded.${column}`)}`,
 };
 
 function openPool(url: string, timeoutMs: number): SqlPool {

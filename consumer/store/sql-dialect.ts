@@ -69,8 +69,8 @@ export interface Dialect {
     columns: readonly string[],
     rows: readonly SqlValue[][],
   ): Promise<SaveOutcome[]>;
-  /** What follows an INSERT so that a row of this id is updated instead; `inserted(column)` is the new value. */
-  onConflict(update: (inserted: (column: string) => string) => string): string;
+  /** What follows an INSERT so that a row of this key is updated instead; `inserted(column)` is the new value. */
+  onConflict(update: (inserted: (column: string) => string) => string, key?: string): string;
 }
 
 /** `(?, ?), (?, ?)` for so many rows and columns. */

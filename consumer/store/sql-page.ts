@@ -1,8 +1,8 @@
 import { type Dialect, type RunSql, type SqlRow, type SqlValue } from './sql-dialect.ts';
 
 /** What every store can hold, see `parseTimestamp`. */
-const TIME_MIN = new Date('1000-01-01T00:00:00.000Z');
-const TIME_MAX = new Date('9999-12-31T23:59:59.999Z');
+export const TIME_MIN = new Date('1000-01-01T00:00:00.000Z');
+export const TIME_MAX = new Date('9999-12-31T23:59:59.999Z');
 
 /** A page of rows in the order newest first, ids breaking ties. */
 export interface Range {
@@ -24,10 +24,16 @@ export interface Range {
  * and what is older. A page then costs the same wherever it begins; MySQL reads no range for `(a, b) < (?, ?)`.
  */
 export async function readRange(dialect: Dialect, run: RunSql, asked: Range): Promise<SqlRow[]> {
-  const { after } = asked;
+  const { after, from, to } = asked;
   // A position is whatever a client says. Databases refuse a time that they could not hold.
   if (after && after.at < TIME_MIN) return [];
-  const range = after && after.at > TIME_MAX ? { ...asked, after: undefined } : asked;
+  const isBounded = after && after.at <= TIME_MAX;
+  const range = {
+    ...asked,
+    after: isBounded ? after : undefined,
+    from: from && from < TIME_MIN ? undefined : from,
+    to: to && to > TIME_MAX ? undefined : to,
+  };
   if (![...Object.values(range.same), range.after?.id].every(isStorable)) return [];
   const rows: SqlRow[] = [];
   for (const { sql, values } of statements(dialect, range)) {

@@ -48,6 +48,15 @@ export const processColumns = {
   report: 'json',
 } as const satisfies Columns;
 
+export const hourColumns = {
+  hour: 'time',
+  is_dirty: 'flag',
+  dirty_until: 'time',
+  due_at: 'time',
+  counted_at: 'time',
+  counts: 'json',
+} as const satisfies Columns;
+
 /** Says which migrations the tables have behind them. */
 const VERSION_TABLE = 'event_tracker_schema';
 
@@ -92,6 +101,7 @@ async function checkTables(dialect: Dialect, run: Sql['run'], complete: boolean)
     dead_letters: { columns: deadLetterColumns, key: 'id' },
     delivery_attempts: { columns: attemptColumns, key: 'id' },
     processes: { columns: processColumns, key: 'id' },
+    activity_hours: { columns: hourColumns, key: 'hour' },
   };
   for (const [name, { columns, key }] of Object.entries(tables)) {
     const types = await columnTypes(dialect, run, name);

@@ -4,7 +4,9 @@ import { createSqlAttempts } from './sql-attempts.ts';
 import { createSqlCalls } from './sql-calls.ts';
 import { createSqlDeadLetters } from './sql-dead-letters.ts';
 import { type Dialect } from './sql-dialect.ts';
+import { createSqlHours } from './sql-hours.ts';
 import { createSqlProcesses } from './sql-processes.ts';
+import { createSqlScan } from './sql-scan.ts';
 import { migrate } from './sql-schema.ts';
 import { createSqlTail } from './sql-tail.ts';
 import { type Store, type StoreOptions } from './store.ts';
@@ -17,6 +19,8 @@ export function createSqlStore(dialect: Dialect, url: string, { worker, timeoutM
     ...createSqlTail(dialect, call),
     ...createSqlDeadLetters(dialect, call),
     ...createSqlAttempts(dialect, call),
+    ...createSqlHours(dialect, call),
+    ...createSqlScan(dialect, call),
     ...createSqlProcesses(dialect, call),
     prepare: () => call((sql) => migrate(dialect, sql, timeoutMs), ConfigurationError),
     async ping() {

@@ -147,6 +147,64 @@ export interface AttemptStore {
   forgetAttempts(keys: readonly string[]): Promise<void>;
 }
 
+/** For so long after a mark its hour stays dirty, however often it is counted. */
+export const MARK_MS = 10_000;
+/** Nobody else counts an hour for so long after it was claimed; whoever claimed it may be gone. */
+export const CLAIM_MS = 20_000;
+/** An hour that stays marked is not claimed again for so long after it was counted. */
+export const RECOUNT_MS = 2_000;
+
+/** What counting needs of an activity. */
+export interface CountedActivity extends Position {
+  userId: string;
+  eventType: string;
+  page: string | null;
+}
+
+/** What was counted of the events of an hour. */
+export interface HourCounts {
+  total: number;
+  /** The most frequent ones with their counts, most frequent first. */
+  byType: [string, number][];
+  pages: [string, number][];
+  /** A `UserSketch`, encoded. */
+  users: string;
+}
+
+export interface HourRecord {
+  hour: Date;
+  /** Whether there may be events that are not in `counts`. */
+  isDirty: boolean;
+  /** Null before it was first counted. */
+  counts: HourCounts | null;
+}
+
+export interface HourClaim {
+  hour: Date;
+  /** Whatever was saved before is found by a scan. */
+  claimedAt: Date;
+}
+
+/**
+ * Counts by hour of the events' own timestamps. They are derived: an hour is always counted anew from its events, so
+ * that nothing that is killed or repeated makes them wrong. All moments are of the database's clock.
+ */
+export interface HourStore {
+  /**
+   * Makes hours, each given once, dirty until so long from now, or longer where they are already. Survives a crash of the
+   * database.
+   */
+  markHours(hours: readonly Date[], forMs?: number): Promise<void>;
+  /** Claims the newest dirty hour that nobody has claimed and that was not counted just now; null where there is none. */
+  claimHour(): Promise<HourClaim | null>;
+  /** The same activities as `list` in the same order, with what counting needs of them. */
+  scan(filter: ListFilter): Promise<CountedActivity[]>;
+  /** Keeps the counts of a claimed hour, unless those of a later claim are kept. It stays dirty when its mark reaches beyond the claim. */
+  keepHour(claim: HourClaim, counts: HourCounts): Promise<void>;
+  /** The hours that were ever marked, oldest first: `from` included, `to` excluded. */
+  listHours(from: Date, to: Date): Promise<HourRecord[]>;
+}
+
 /**
  * Where activities and dead letters are kept.
  *
@@ -157,7 +215,7 @@ export interface AttemptStore {
  * - A passing fault (away, restarting, no primary, out of disk) rejects with StoreUnavailable within `timeoutMs`;
  *   part of the events may then be stored, and saving all of them again is harmless.
  */
-export interface Store extends DeadLetterStore, AttemptStore {
+export interface Store extends DeadLetterStore, AttemptStore, HourStore {
   /** Creates collections or tables and indexes where they are missing; harmless when several workers do it at once. */
   prepare(): Promise<void>;
   /** One outcome an event, in the order of the events. */

@@ -13,6 +13,7 @@ import { growth } from './experiments/growth.ts';
 import { latency } from './experiments/latency.ts';
 import { local } from './experiments/local.ts';
 import { memory } from './experiments/memory.ts';
+import { overview } from './experiments/overview.ts';
 import { scale } from './experiments/scale.ts';
 import { everyPair } from './experiments/pairs.ts';
 import { acceptWhileDraining, sustained } from './experiments/sustained.ts';
@@ -36,6 +37,7 @@ const experiments: readonly Experiment[] = [
   local,
   memory,
   growth,
+  overview,
   ladder,
   gains,
 ];

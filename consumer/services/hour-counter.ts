@@ -1,0 +1,83 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { StoreUnavailable } from '@event-tracker/shared/errors';
+import { type Logger } from '@event-tracker/shared/logger';
+import { HOUR_MS, hourOf, HourTally } from '../store/hour-counts.ts';
+import { type HourClaim, type HourStore, type Position } from '../store/store.ts';
+import { countSeconds } from './metrics.ts';
+
+const PAGE_EVENTS = 1000;
+/** Counting takes a tenth of the time of one connection at most: after each step it rests so many times as long. */
+const REST_FACTOR = 10;
+const REST_MIN_MS = 10;
+const IDLE_MS = 250;
+/** After a step that failed. A store that is away has others who ask for it more often. */
+const PAUSE_MS = 2000;
+/** A database that hangs does not hold up the end of the worker. */
+const STOP_TIMEOUT_MS = 1000;
+
+export interface HourCounter {
+  /** Ends counting; an hour that was being counted is left to others, or to the next start. */
+  stop(): Promise<void>;
+}
+
+/** Counts dirty hours, newest first, and looks once for hours that nobody has marked. It never holds up what is saved. */
+export function startHourCounter(store: HourStore, logger: Logger): HourCounter {
+  const stopped = new AbortController();
+  const { signal } = stopped;
+  /** Every hour with events has a record, but for those before `to`. */
+  let unknown: { to?: Date } | undefined = {};
+
+  async function countHour({ hour, claimedAt }: HourClaim): Promise<void> {
+    const tally = new HourTally();
+    const range = { from: hour, to: new Date(hour.getTime() + HOUR_MS), limit: PAGE_EVENTS };
+    let after: Position | undefined;
+    do {
+      const page = await store.scan({ ...range, ...(after && { after }) });
+      for (const activity of page) tally.add(activity);
+      after = page.length === PAGE_EVENTS ? page.at(-1) : undefined;
+    } while (after && !signal.aborted);
+    if (!after) await store.keepHour({ hour, claimedAt }, tally.counts());
+  }
+
+  /** Looks at one hour more: its events may be from before hours were counted, or somebody has removed its record. */
+  async function findUnmarked(before: { to?: Date }): Promise<{ to: Date } | undefined> {
+    const [newest] = await store.scan({ ...before, limit: 1 });
+    if (!newest) return undefined;
+    const hour = hourOf(newest.timestamp);
+    const records = await store.listHours(hour, new Date(hour.getTime() + HOUR_MS));
+    // To be counted once: who saves events now marks their hours for longer.
+    if (records.length === 0) await store.markHours([hour], 0);
+    return { to: hour };
+  }
+
+  /** Resolves to how long to rest. */
+  async function step(): Promise<number> {
+    const begun = performance.now();
+    const claim = await store.claimHour();
+    if (claim) await countHour(claim);
+    else if (unknown) unknown = await findUnmarked(unknown);
+    else return IDLE_MS;
+    const tookMs = performance.now() - begun;
+    if (claim) countSeconds.observe(tookMs / 1000);
+    return Math.max(REST_MIN_MS, tookMs * REST_FACTOR);
+  }
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      const restMs = await step().catch((err: unknown) => {
+        const isAway = err instanceof StoreUnavailable;
+        if (!isAway && !signal.aborted) logger.warn({ err }, 'hours are not counted: trying again');
+        return PAUSE_MS;
+      });
+      await delay(restMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  const ended = run();
+  return {
+    async stop() {
+      stopped.abort();
+      await Promise.race([ended, delay(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+    },
+  };
+}
