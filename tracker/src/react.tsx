@@ -30,7 +30,7 @@ export function usePageView(path?: string): void {
     // Strict mode runs every effect twice.
     if (viewed.current === current) return;
     viewed.current = current;
-    tracker.page();
+    tracker.page(path);
   }, [tracker, path]);
 }
 

@@ -53,7 +53,8 @@ export interface Tracker<Map extends Events<Map> = EventMap> {
   identify(userId: string): void;
   /** From now on events are nobody's that is known, as after signing out. */
   reset(): void;
-  page(): void;
+  /** `path` where a router knows it better than the address, as behind a `#`. */
+  page(path?: string): void;
   /** Sends what waits; resolves when nothing waits any more, or when it has to wait longer. Never rejects. */
   flush(): Promise<void>;
   /** Sends what earlier pages have left over. */
@@ -97,9 +98,10 @@ export function createTracker<Map extends Events<Map> = EventMap>(
     }
   }
 
-  function page(): void {
+  function page(path?: string): void {
     if (!open()) return;
-    track('page_view', { title: document.title, referrer: referrer ?? document.referrer });
+    const known = path === undefined ? {} : { path };
+    track('page_view', { title: document.title, referrer: referrer ?? document.referrer, ...known });
     referrer = location.href;
   }
 

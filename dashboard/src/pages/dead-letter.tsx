@@ -80,13 +80,11 @@ function Editor({ letter, onDone }: { letter: DeadLetter; onDone: (told: Told) =
   const original = body === null ? '' : prettyOf(body);
   const [text, setText] = useState(original);
   const [fault, setFault] = useState<ApiError>();
-  const [isAsking, setAsking] = useState(false);
   const [isBusy, setBusy] = useState(false);
   const path = `/api/v1/dead-letters/${encodeURIComponent(id)}`;
   const isEdited = text !== original;
 
   async function act(call: () => Promise<Told>): Promise<void> {
-    setAsking(false);
     setBusy(true);
     try {
       onDone(await call());
@@ -139,16 +137,28 @@ function Editor({ letter, onDone }: { letter: DeadLetter; onDone: (told: Told) =
             Undo the edit
           </button>
         )}
-        <button type="button" className="button danger" disabled={isBusy} onClick={() => setAsking(true)}>
-          Purge …
-        </button>
+        <PurgeButton isBusy={isBusy} onPurge={() => void act(purge)} />
       </div>
+    </>
+  );
+}
+
+function PurgeButton({ isBusy, onPurge }: { isBusy: boolean; onPurge: () => void }) {
+  const [isAsking, setAsking] = useState(false);
+  return (
+    <>
+      <button type="button" className="button danger" disabled={isBusy} onClick={() => setAsking(true)}>
+        Purge …
+      </button>
       {isAsking && (
         <Confirm
           title="Purge this letter?"
           action="Purge for good"
           isDanger
-          onConfirm={() => void act(purge)}
+          onConfirm={() => {
+            setAsking(false);
+            onPurge();
+          }}
           onCancel={() => setAsking(false)}
         >
           <p>It is removed with the event in it. This cannot be undone.</p>

@@ -24,21 +24,8 @@ type Outcome = { eventId: string } | { error: ApiError };
 /** A form for one event, with the API's own words at the fields that it does not take. */
 export default function Send() {
   const [values, setValues] = useState<Values>(() => ({ ...examples, timestamp: new Date().toISOString() }));
-  const [outcome, setOutcome] = useState<Outcome>();
-  const [isSending, setSending] = useState(false);
-  const form = useRef<HTMLFormElement>(null);
+  const { outcome, isSending, form, send } = useSend(values);
   const details = outcome && 'error' in outcome ? outcome.error.details : [];
-
-  async function send(event: SubmitEvent): Promise<void> {
-    event.preventDefault();
-    setSending(true);
-    const result = await post(values);
-    setSending(false);
-    setOutcome(result);
-    if (!('error' in result)) return;
-    const wrong = FIELDS.find((field) => errorsOf(result.error.details, field).length > 0);
-    if (wrong) form.current?.querySelector<HTMLElement>(`[name="${wrong}"]`)?.focus();
-  }
   const fieldOf = (name: keyof Values) => ({
     name,
     value: values[name],
@@ -52,7 +39,7 @@ export default function Send() {
       lead="It takes the same way as every other event: API, queue, worker, database."
     >
       <div className="send-columns">
-        <form ref={form} className="panel send" noValidate onSubmit={(event) => void send(event)}>
+        <form ref={form} className="panel send" noValidate onSubmit={send}>
           <div className="send-row">
             <SendField label="User id" hint="Any text: a name, a number, a UUID." {...fieldOf('userId')} />
             <SendField
@@ -97,6 +84,27 @@ export default function Send() {
       </div>
     </Page>
   );
+}
+
+function useSend(values: Values) {
+  const [outcome, setOutcome] = useState<Outcome>();
+  const [isSending, setSending] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
+
+  async function send(): Promise<void> {
+    setSending(true);
+    const result = await post(values);
+    setSending(false);
+    setOutcome(result);
+    if (!('error' in result)) return;
+    const wrong = FIELDS.find((field) => errorsOf(result.error.details, field).length > 0);
+    if (wrong) form.current?.querySelector<HTMLElement>(`[name="${wrong}"]`)?.focus();
+  }
+  function onSubmit(event: SubmitEvent): void {
+    event.preventDefault();
+    void send();
+  }
+  return { outcome, isSending, form, send: onSubmit };
 }
 
 /** What came of it, in a sentence. */

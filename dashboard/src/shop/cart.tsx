@@ -9,7 +9,7 @@ interface Props {
 }
 
 export function Cart({ items, ordered, onRemove, onOrder }: Props) {
-  const { track } = useTracker();
+  const tracker = useTracker();
   const total = items.reduce((sum, { price }) => sum + price, 0);
   return (
     <section className="shop-cart" aria-labelledby="shop-cart">
@@ -28,7 +28,7 @@ export function Cart({ items, ordered, onRemove, onOrder }: Props) {
               className="shop-link"
               aria-label={`Remove ${book.title}`}
               onClick={() => {
-                track('remove_from_cart', { component: 'Cart', sku: book.sku });
+                tracker.track('remove_from_cart', { component: 'Cart', sku: book.sku });
                 onRemove(index);
               }}
             >
@@ -44,7 +44,7 @@ export function Cart({ items, ordered, onRemove, onOrder }: Props) {
             type="button"
             className="shop-button"
             onClick={() => {
-              track('order_placed', { component: 'Cart', total, items: items.length });
+              tracker.track('order_placed', { component: 'Cart', total, items: items.length });
               onOrder();
             }}
           >

@@ -1,5 +1,5 @@
-import { useTracker } from '@event-tracker/tracker/react';
-import { type SubmitEvent, useState } from 'react';
+import { useTracker, useTrackEvent, useTrackProps } from '@event-tracker/tracker/react';
+import { type MouseEvent, type SubmitEvent, useState } from 'react';
 import { type Book, books, inEuro } from './books.ts';
 import { Cover } from './cover.tsx';
 
@@ -20,11 +20,13 @@ export function Storefront({ onAdd }: { onAdd: (book: Book) => void }) {
 }
 
 function Hero() {
-  const { track } = useTracker();
-  function choose(): void {
+  const trackProps = useTrackProps('Hero');
+  const trackSurprise = useTrackEvent('surprise');
+  function choose(event: MouseEvent<HTMLButtonElement>): void {
+    trackProps.onClick(event);
     const book = books[Math.floor(Math.random() * books.length)];
     if (!book) return;
-    track('surprise_clicked', { component: 'Hero', sku: book.sku });
+    trackSurprise({ component: 'Hero', sku: book.sku });
     const card = document.getElementById(`book-${book.sku}`);
     card?.scrollIntoView({ block: 'center' });
     card?.querySelector('button')?.focus({ preventScroll: true });
@@ -35,7 +37,7 @@ function Hero() {
         <p className="shop-kicker">The autumn table</p>
         <h2 id="shop-hero">Six books for long evenings</h2>
         <p>Chosen by people who read them to the end. Free delivery by bicycle.</p>
-        <button type="button" className="shop-button" onClick={choose}>
+        <button type="button" className="shop-button" {...trackProps} onClick={choose}>
           Surprise me
         </button>
       </div>
@@ -49,7 +51,8 @@ function Hero() {
 }
 
 function BookCard({ book, onAdd }: { book: Book; onAdd: (book: Book) => void }) {
-  const { track } = useTracker();
+  const tracker = useTracker();
+  const trackProps = useTrackProps('BookCard', { sku: book.sku });
   return (
     <li className="shop-book" id={`book-${book.sku}`}>
       <Cover book={book} />
@@ -62,8 +65,10 @@ function BookCard({ book, onAdd }: { book: Book; onAdd: (book: Book) => void }) 
           type="button"
           className="shop-button"
           aria-label={`Add ${book.title} to the cart`}
-          onClick={() => {
-            track('add_to_cart', { component: 'BookCard', sku: book.sku, price: book.price });
+          {...trackProps}
+          onClick={(event) => {
+            trackProps.onClick(event);
+            tracker.track('add_to_cart', { component: 'BookCard', sku: book.sku, price: book.price });
             onAdd(book);
           }}
         >
@@ -75,12 +80,12 @@ function BookCard({ book, onAdd }: { book: Book; onAdd: (book: Book) => void }) 
 }
 
 function Newsletter() {
-  const { track } = useTracker();
+  const trackSignup = useTrackEvent('newsletter_signup');
   const [done, setDone] = useState(false);
   function subscribe(event: SubmitEvent<HTMLFormElement>): void {
     event.preventDefault();
     // Who it was stays with the shop: an address has no place among events.
-    track('newsletter_signup', { component: 'Newsletter', list: 'weekly' });
+    trackSignup({ component: 'Newsletter', list: 'weekly' });
     setDone(true);
   }
   return (
