@@ -1,4 +1,4 @@
-import { type BrowserContext, type Page } from 'playwright-core';
+import { type BrowserContext, type Locator, type Page } from 'playwright-core';
 import { brokenMessages, createDemoEvents } from '../tools/dashboard/demo-events.ts';
 import { sendAll, startSystem, type System } from '../tools/dashboard/system.ts';
 import { openBrowser } from '../tools/services/browser.ts';
@@ -149,4 +149,233 @@ describeWith(['mongodb', 'chromium'], 'the dashboard', () => {
       expect(faults).toEqual([]);
     });
   });
+
+  describe('does what people come for', () => {
+    let system: System;
+    let watched: Watched;
+    let page: Page;
+
+    beforeAll(async () => {
+      system = await start();
+    });
+    beforeEach(async () => {
+      watched = await openPage(browser);
+      page = watched.page;
+    });
+    afterEach(async () => {
+      await page.close();
+      expect(watched.complaints).toEqual([]);
+    });
+
+    test('the skip link moves the keyboard behind the navigation', async () => {
+      await visit(page, system.url, '/send');
+      await page.keyboard.press('Tab');
+      expect(await page.locator(':focus').textContent()).toBe('Skip to the content');
+      await page.keyboard.press('Enter');
+      await page.keyboard.press('Tab');
+      expect(await page.locator(':focus').getAttribute('name')).toBe('userId');
+      expect(page.url()).toBe(`${system.url}/#/send`);
+    });
+
+    test('sends an event and shows it as it is stored', async () => {
+      await visit(page, system.url, '/send');
+      await page.getByLabel('User id').fill('user-7');
+      await page.getByLabel('Event type').fill('order_paid');
+      await page.getByLabel('Payload').fill('{"total": 12.5}');
+      await page.getByRole('button', { name: 'Send the event' }).click();
+      const eventId = await page.locator('form code').textContent();
+      await page.getByRole('link', { name: 'See it as it is stored' }).click();
+      await page.getByText('How it was processed').waitFor();
+      const stored = await get<Activity>(system, `/activities/${eventId}`);
+      expect(stored).toMatchObject({ userId: 'user-7', eventType: 'order_paid', payload: { total: 12.5 } });
+      expect(await page.getByLabel('Payload').textContent()).toBe('{\n  "total": 12.5\n}');
+      expect(await page.locator('main').textContent()).toContain(stored.processing.requestId);
+    });
+
+    test('an event that is not stored yet is waited for', async () => {
+      await visit(page, system.url, '/events/later-1');
+      await page.getByText('looking again each second').waitFor();
+      await sendAll(system.url, [{ ...event, eventId: 'later-1' }]);
+      await page.getByText('How it was processed').waitFor();
+    });
+
+    test('says at the fields what is wrong with them', async () => {
+      await visit(page, system.url, '/send');
+      await page.getByLabel('User id').fill('user-7');
+      await page.getByLabel('Timestamp').fill('yesterday');
+      await page.getByRole('button', { name: 'Send the event' }).click();
+      await page.getByText('Event type is required').waitFor();
+      const type = page.getByLabel('Event type');
+      expect(await page.locator(':focus').getAttribute('name')).toBe('eventType');
+      expect(await describedBy(page, type)).toContain('Event type is required');
+      expect(await describedBy(page, page.getByLabel('Timestamp'))).toContain('ISO 8601 date and time');
+      expect(await page.getByLabel('User id').getAttribute('aria-invalid')).toBe('false');
+
+      await type.fill('login');
+      await page.getByLabel('Payload').fill('{"total": }');
+      await page.getByRole('button', { name: 'Send the event' }).click();
+      await page.getByText('Payload is not JSON').waitFor();
+    });
+
+    test('tells when to try again after too many requests', async () => {
+      const limited = await start({ RATE_LIMIT_MAX_REQUESTS: '1' });
+      await visit(page, limited.url, '/send');
+      for (const shown of ['Accepted', /Try again in \d+ s, at /]) {
+        await page.getByLabel('User id').fill('user-7');
+        await page.getByLabel('Event type').fill('login');
+        await page.getByRole('button', { name: 'Send the event' }).click();
+        await page.getByText(shown).first().waitFor();
+      }
+    });
+
+    test('mends a dead letter, which is then stored', async () => {
+      const [message = ''] = brokenMessages;
+      await system.enqueue([message]);
+      await untilStored(system, 0, 1);
+      await visit(page, system.url, '/dead-letters');
+      await page.getByRole('link', { name: /order_paid invalid-event/ }).click();
+      const text = page.getByLabel('The event, as JSON');
+      await text.fill('{"userId": "anna-4"}');
+      await page.getByRole('button', { name: 'Replay as edited' }).click();
+      await page.getByText('eventType is required').waitFor();
+      await text.fill(message.replace('yesterday', '2026-02-19T10:00:00Z'));
+      await page.getByRole('button', { name: 'Replay as edited' }).click();
+      await page.getByRole('link', { name: 'import-7731' }).click();
+      await page.getByText('How it was processed').waitFor();
+      expect(await get(system, '/dead-letters')).toMatchObject({ deadLetters: [] });
+    });
+
+    test('asks before it purges', async () => {
+      await system.enqueue(brokenMessages.slice(1));
+      await until(async () => (await lettersOf(system)).length === brokenMessages.length - 1);
+      const kept = await lettersOf(system);
+      await visit(page, system.url, '/dead-letters');
+      await page.getByLabel('Reason').selectOption('invalid-json');
+      await page.getByRole('button', { name: 'Purge all invalid-json' }).click();
+      await page.getByRole('dialog').getByText('cannot be undone').waitFor();
+      await page.keyboard.press('Escape');
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      expect(await lettersOf(system)).toEqual(kept);
+
+      await page.getByRole('button', { name: 'Purge all invalid-json' }).click();
+      await page.getByRole('button', { name: 'Purge for good' }).click();
+      await page.getByText('2 letters purged').waitFor();
+      expect((await lettersOf(system)).map(({ reason }) => reason)).toEqual([
+        'invalid-event',
+        'invalid-event',
+      ]);
+
+      await page.getByLabel('Reason').selectOption('all reasons');
+      await page.getByRole('button', { name: 'Replay all' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Replay' }).click();
+      await page.getByText('0 letters replayed. 2 letters must be edited first').waitFor();
+    });
+
+    test('shows what is in events as text, whatever it is', async () => {
+      const hostile = {
+        ...{
+          eventId: '<b>id</b>/../%2e',
+          userId: '<img src=x onerror=alert(1)>%',
+          timestamp: event.timestamp,
+        },
+        eventType: '<script>alert(2)</script>',
+        payload: {
+          path: 'javascript:alert(3)',
+          html: '<a href="javascript:alert(4)">x</a>',
+          [`"><svg onload=alert(5)>`]: 1,
+        },
+      };
+      await sendAll(system.url, [hostile]);
+      await until(
+        async () => (await get<{ activities: [] }>(system, '/activities?limit=100')).activities.length > 3,
+      );
+      for (const route of [
+        '/users',
+        `/users/${encodeURIComponent(hostile.userId)}`,
+        `/events/${encodeURIComponent(hostile.eventId)}`,
+        '/live',
+        '/',
+      ]) {
+        await visit(page, system.url, route);
+        await page.getByText('<script>alert(2)</script>').first().waitFor();
+        expect(
+          await page.locator('main').locator('img, script, svg[onload], [href^="javascript"]').count(),
+        ).toBe(0);
+      }
+    });
+
+    test('says that the API is away, and goes on when it is back', async () => {
+      await visit(page, system.url, '/users');
+      await page.getByText('Seen lately').waitFor();
+      await page.getByRole('link', { name: 'Pipeline' }).click();
+      await page.getByRole('heading', { name: 'Pipeline' }).waitFor();
+      await page.locator('main').getByText('Stored').first().waitFor();
+      await system.api().stop();
+      const notice = page.getByText('The API does not answer');
+      await notice.first().waitFor();
+      await system.restartApi();
+      await notice.first().waitFor({ state: 'detached' });
+    });
+
+    test('counts in the overview what was sent', async () => {
+      const counted = await start();
+      const events = createDemoEvents(3, new Date(), 1, 60);
+      await sendAll(counted.url, events);
+      await untilStored(counted, events.length);
+      const visitors = new Set(events.map(({ userId }) => userId)).size;
+      const paid = events.filter(({ eventType }) => eventType === 'order_paid').length;
+      await until(
+        async () => (await get<{ total: number }>(counted, '/stats/overview?interval=hour')).total > 0,
+      );
+      await visit(page, counted.url, '/');
+      await page.getByText(String(events.length)).first().waitFor();
+      expect(await page.locator('.metrics').textContent()).toContain(String(visitors));
+      expect(await page.getByRole('row', { name: /^order_paid/ }).textContent()).toContain(
+        `order_paid${paid}`,
+      );
+    });
+  });
+
+  test('asks for the admin key, and keeps it no longer than the tab', async () => {
+    const system = await start({ ADMIN_KEY: 'the-right-key-of-this-test' });
+    const { page } = await openPage(browser);
+    await page.goto(`${system.url}/#/users`);
+    await page.getByLabel('Admin key').fill('a-wrong-key');
+    await page.getByRole('button', { name: 'Use this key' }).click();
+    await page.getByText('The API did not take this key.').waitFor();
+    expect(await faultsInAllLooks(page)).toEqual([]);
+    await page.getByLabel('Admin key').fill('the-right-key-of-this-test');
+    await page.getByRole('button', { name: 'Use this key' }).click();
+    await page.getByText('Nobody yet').waitFor();
+    await page.reload();
+    await page.getByText('Nobody yet').waitFor();
+    expect(await page.evaluate('JSON.stringify(localStorage) + document.cookie')).not.toContain('right-key');
+
+    const { page: another } = await openPage(browser);
+    await another.goto(`${system.url}/#/users`);
+    await another.getByLabel('Admin key').waitFor();
+    await Promise.all([page.close(), another.close()]);
+  });
 });
+
+const event = { userId: 'user-1', eventType: 'login', timestamp: '2026-02-19T10:00:00.000Z', payload: {} };
+
+interface Activity {
+  processing: { requestId: string };
+}
+
+interface Letter {
+  id: string;
+  reason: string;
+}
+
+async function lettersOf(system: System): Promise<Letter[]> {
+  return (await get<{ deadLetters: Letter[] }>(system, '/dead-letters')).deadLetters;
+}
+
+/** What a screen reader says of a field besides its label. */
+async function describedBy(page: Page, field: Locator): Promise<string> {
+  const ids = ((await field.getAttribute('aria-describedby')) ?? '').split(' ');
+  const texts = await Promise.all(ids.map((id) => page.locator(`[id="${id}"]`).textContent()));
+  return texts.join(' ');
+}

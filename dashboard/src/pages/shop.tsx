@@ -56,7 +56,7 @@ function Paperleaf({ visitor }: { visitor: string }) {
       </header>
       <div className="shop-content">
         <div className="shop-main">
-          {isAuthors ? <Authors /> : <Storefront onAdd={(book) => setItems([...items, book])} />}
+          {isAuthors ? <Authors /> : <Storefront onAdd={(book) => setItems((last) => [...last, book])} />}
         </div>
         <Cart
           items={items}

@@ -86,7 +86,7 @@ function titleLines(title: string): string[] {
   const lines = [''];
   for (const word of title.split(' ')) {
     const longer = `${lines.at(-1) ?? ''} ${word}`.trim();
-    if (longer.length > 14) lines.push(word);
+    if (longer.length > 12) lines.push(word);
     else lines[lines.length - 1] = longer;
   }
   return lines;
