@@ -5,11 +5,14 @@
 FROM node:26-slim AS base
 WORKDIR /app
 # Only what decides which packages are installed, so that a change of the source keeps the layers of `npm ci`.
-# A new workspace of the services needs its line here and in .dockerignore.
+# A new workspace needs its line here and in .dockerignore.
 COPY package.json package-lock.json ./
 COPY shared/package.json shared/
 COPY consumer/package.json consumer/
 COPY api/package.json api/
+COPY tracker/package.json tracker/
+COPY dashboard/package.json dashboard/
+COPY e2e/react-18/package.json e2e/react-18/
 
 FROM base AS build
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=optional --ignore-scripts
@@ -17,7 +20,17 @@ COPY tsconfig.*.json ./
 COPY shared shared
 COPY consumer consumer
 COPY api api
-RUN npm run build && rm -f */dist/.tsbuildinfo
+RUN npx tsc -b tsconfig.api.json && rm -f */dist/.tsbuildinfo
+
+# The optional packages of the bundler hold its program for this machine; those of the project stay out, as they are
+# no part of this workspace.
+FROM base AS dashboard
+RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --workspace dashboard --workspace tracker && \
+  test ! -e node_modules/@0q
+COPY tsconfig.*.json ./
+COPY tracker tracker
+COPY dashboard dashboard
+RUN npm run build --workspace dashboard
 
 # What a service needs to run. The optional packages hold the embedded MongoDB engine, which is for development
 # and whose license (SSPL) does not belong in an image; the second command proves that it stayed out.
@@ -53,6 +66,7 @@ COPY --from=api-packages /app ./
 COPY --from=build /app/shared/dist shared/dist
 COPY --from=build /app/consumer/dist consumer/dist
 COPY --from=build /app/api/dist api/dist
+COPY --from=dashboard /app/dashboard/dist dashboard/dist
 EXPOSE 3000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["node", "-e", \
   "fetch('http://127.0.0.1:' + (process.env.API_PORT || 3000) + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startMongod } from '../tools/mongod/start.ts';
 import { type Service } from '../tools/services/service.ts';
+import { buildDashboard, dashboardIsStale } from './dashboard.ts';
 
 const root = path.join(__dirname, '..');
 const dataFolder = process.env.DATA_FOLDER || path.join(root, '.data');
@@ -24,9 +25,12 @@ async function start(): Promise<void> {
   const urls = await databaseUrls();
   const environment = { LOG_LEVEL: 'warn', ...process.env, ...urls };
   await step('Worker', () => startProgram('consumer/worker.ts', environment));
+  if (dashboardIsStale()) await step('Dashboard', buildDashboard);
   const port = await step('API', () => startProgram('api/server.ts', environment));
   const url = `http://localhost:${port}/api/v1/activities`;
   console.log(`
+The dashboard is at http://localhost:${port}/
+
 Send an event to ${url}, for example:
 
   curl -i ${url} \\

@@ -81,7 +81,8 @@ export async function fetchWithKey(url: string | URL, init: RequestInit = {}): P
   return response;
 }
 
-async function errorOf(response: Response): Promise<ApiError> {
+/** What an answer that is not good says. */
+export async function errorOf(response: Response): Promise<ApiError> {
   const retryAfter = Number(response.headers.get('Retry-After') ?? NaN);
   const problem = (await response.json().catch(() => undefined)) as Problem | undefined;
   // Whatever stands before the API answers in words of its own while the API is away.
@@ -92,6 +93,6 @@ async function errorOf(response: Response): Promise<ApiError> {
   return new ApiError(response.status, problem, Number.isFinite(retryAfter) ? retryAfter : undefined);
 }
 
-function noAnswer(): ApiError {
+export function noAnswer(): ApiError {
   return new ApiError(0, { title: 'The API does not answer', detail: 'Nothing came back from it.' });
 }

@@ -1,7 +1,7 @@
 import { EventSource } from 'eventsource';
-import { useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { type StreamedEvent } from './api-types.ts';
-import { fetchWithKey } from './api.ts';
+import { type ApiError, errorOf, fetchWithKey, noAnswer } from './api.ts';
 
 /** As many are kept in the page; older ones are in the store. */
 export const ENTRIES_MAX = 200;
@@ -17,35 +17,44 @@ export type Entry = { key: string } & ({ kind: 'event'; event: StreamedEvent } |
 export interface Stream {
   /** Newest first. */
   entries: readonly Entry[];
-  state: 'connecting' | 'open' | 'away';
+  isOpen: boolean;
+  /** Why it is not open. A passing one is tried again by itself. */
+  error: ApiError | undefined;
   /** How many events have come since it was paused. */
   waiting: number;
+  reconnect: () => void;
 }
 
 /** The events that match, as they are stored. It resumes by itself where it was cut. */
 export function useStream(query: string, isPaused: boolean): Stream {
   const [entries, setEntries] = useState<readonly Entry[]>([]);
-  const [state, setState] = useState<Stream['state']>('connecting');
+  const [state, setState] = useState(connecting);
+  const [round, setRound] = useState(0);
+  const reconnect = useCallback(() => setRound((last) => last + 1), []);
   const [waiting, setWaiting] = useState(0);
   /** Oldest first; what was not shown yet. */
   const arrived = useRef<Entry[]>([]);
   const waitingNow = useRef(0);
+  const seen = useRef(new Set<string>());
 
   useEffect(() => {
-    const seen = new Set<string>();
     setEntries([]);
-    setState('connecting');
+    seen.current.clear();
     arrived.current = [];
     waitingNow.current = 0;
+  }, [query]);
+
+  useEffect(() => {
+    setState(connecting);
     const add = (entry: Entry) => {
-      if (seen.has(entry.key)) return;
-      remember(seen, entry.key);
+      if (seen.current.has(entry.key)) return;
+      remember(seen.current, entry.key);
       arrived.current.push(entry);
       if (arrived.current.length > ENTRIES_MAX) arrived.current.shift();
       if (entry.kind === 'event') waitingNow.current++;
     };
     return openStream(query, add, setState);
-  }, [query]);
+  }, [query, round]);
 
   useEffect(() => {
     if (!isPaused) waitingNow.current = 0;
@@ -61,30 +70,43 @@ export function useStream(query: string, isPaused: boolean): Stream {
     return () => clearInterval(timer);
   }, [isPaused]);
 
-  return { entries, state, waiting };
+  return { entries, ...state, waiting, reconnect };
 }
+
+type State = Pick<Stream, 'isOpen' | 'error'>;
+
+/** Every gap is one of its own. */
+let gapCount = 0;
+const connecting: State = { isOpen: false, error: undefined };
 
 /** Connects, and connects again, until what it returns is called. */
 function openStream(
   query: string,
   add: (entry: Entry) => void,
-  setState: (state: Stream['state']) => void,
+  setState: (state: State) => void,
 ): () => void {
   let source: EventSource;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let gaps = 0;
+  let error: ApiError | undefined;
+  const ask = async (url: string | URL, init: RequestInit) => {
+    error = undefined;
+    const response = await fetchWithKey(url, init);
+    if (!response.ok) error = await errorOf(response.clone());
+    return response;
+  };
   const connect = () => {
-    source = new EventSource(`/api/v1/stream${query}`, { fetch: fetchWithKey });
-    source.addEventListener('open', () => setState('open'));
+    source = new EventSource(`/api/v1/stream${query}`, { fetch: ask });
+    source.addEventListener('open', () => setState({ isOpen: true, error: undefined }));
     source.addEventListener('activity', ({ data }) => {
       const event = JSON.parse(data as string) as StreamedEvent;
       add({ kind: 'event', key: event.eventId, event });
     });
-    source.addEventListener('gap', () => add({ kind: 'gap', key: `gap ${++gaps}` }));
+    source.addEventListener('gap', () => add({ kind: 'gap', key: `gap ${++gapCount}` }));
     source.addEventListener('error', () => {
-      setState('away');
+      const reason = error ?? noAnswer();
+      setState({ isOpen: false, error: reason });
       // After an answer other than 200 it has given up; after a connection that broke it goes on by itself.
-      if (source.readyState === source.CLOSED) timer = setTimeout(connect, RETRY_MS);
+      if (source.readyState === source.CLOSED && reason.passing) timer = setTimeout(connect, RETRY_MS);
     });
   };
   connect();

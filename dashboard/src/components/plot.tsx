@@ -73,7 +73,7 @@ function optionsFor(
     ms: 1,
     // Days are those of UTC, hours and shorter those of the reader.
     tzDate: (at) => (isDaily ? uPlot.tzDate(new Date(at), 'Etc/UTC') : new Date(at)),
-    padding: [8, 8, 0, 0],
+    padding: [8, 24, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {
@@ -101,7 +101,8 @@ function optionsFor(
       ...lines.map(({ color: name, isDashed = false }, index) => ({
         stroke: color(name),
         width: isDashed ? 1.5 : 2,
-        points: { show: false },
+        // Two values make a line; one alone would not be seen.
+        points: { show: (plot: uPlot, index: number) => countOf(plot.data[index]) === 1 },
         ...(isDashed ? { dash: [4, 4] } : {}),
         ...(index === 0 && !isDashed ? { fill: color(`${name}-fill`) } : {}),
       })),
@@ -110,12 +111,16 @@ function optionsFor(
   };
 }
 
+function countOf(values: ArrayLike<number | null | undefined> | undefined): number {
+  return Array.from(values ?? []).filter((value) => typeof value === 'number').length;
+}
+
 /** The time, or the day where one begins. */
 function timeLabels(isDaily: boolean): (at: number, index: number, all: number[]) => string {
   const zone = isDaily ? { timeZone: 'UTC' } : {};
   const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', ...zone });
-  const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-  const seconds = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+  const time = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
+  const seconds = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' });
   return (at, _index, all) => {
     const stepMs = (all[1] ?? Infinity) - (all[0] ?? 0);
     const date = new Date(at);

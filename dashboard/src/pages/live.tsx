@@ -2,9 +2,9 @@ import { useState } from 'react';
 import { Link, useSearch } from 'wouter';
 import { Icon } from '../components/icon.tsx';
 import { Page } from '../components/page.tsx';
-import { Empty } from '../components/states.tsx';
+import { Empty, ErrorNotice } from '../components/states.tsx';
 import { formatCount, formatCounted } from '../format.ts';
-import { ENTRIES_MAX, type Stream, useStream } from '../use-stream.ts';
+import { ENTRIES_MAX, useStream } from '../use-stream.ts';
 import { LiveFilter } from './live-filter.tsx';
 import { LiveTable } from './live-table.tsx';
 import './live.css';
@@ -18,8 +18,9 @@ export default function Live() {
       {/* Another filter, also one from a link, is another form. */}
       <LiveFilter key={search} />
       <section className="panel" aria-label="Events">
+        {stream.error && <ErrorNotice error={stream.error} onRetry={stream.reconnect} />}
         <div className="live-state">
-          <State state={stream.state} isPaused={isPaused} />
+          <State isOpen={stream.isOpen} isPaused={isPaused} />
           <button type="button" className="button" onClick={() => setPaused(!isPaused)}>
             <Icon name={isPaused ? 'play' : 'pause'} />
             {isPaused ? `Resume with ${formatCounted(stream.waiting, 'new event')}` : 'Pause'}
@@ -28,7 +29,7 @@ export default function Live() {
         {stream.entries.length > 0 ? (
           <LiveTable entries={stream.entries} />
         ) : (
-          <Nothing state={stream.state} isFiltered={search !== ''} />
+          <Nothing isOpen={stream.isOpen} isFiltered={search !== ''} />
         )}
       </section>
     </Page>
@@ -36,8 +37,8 @@ export default function Live() {
 }
 
 /** The only thing here that a screen reader is told: events come faster than anybody could listen. */
-function State({ state, isPaused }: { state: Stream['state']; isPaused: boolean }) {
-  const [tone, text] = describe(state, isPaused);
+function State({ isOpen, isPaused }: { isOpen: boolean; isPaused: boolean }) {
+  const [tone, text] = describe(isOpen, isPaused);
   return (
     <p role="status" className="live-words" data-tone={tone}>
       <span className="dot" />
@@ -46,14 +47,13 @@ function State({ state, isPaused }: { state: Stream['state']; isPaused: boolean 
   );
 }
 
-function describe(state: Stream['state'], isPaused: boolean): [tone: string, text: string] {
-  if (state === 'away') return ['warn', 'The API does not answer. Trying again …'];
+function describe(isOpen: boolean, isPaused: boolean): [tone: string, text: string] {
   if (isPaused) return ['quiet', 'Paused. What comes meanwhile is kept for you.'];
-  return state === 'open' ? ['good', 'Listening'] : ['quiet', 'Connecting …'];
+  return isOpen ? ['good', 'Listening'] : ['warn', 'Not connected'];
 }
 
-function Nothing({ state, isFiltered }: { state: Stream['state']; isFiltered: boolean }) {
-  if (state !== 'open') return <Empty title="Nothing to show yet" />;
+function Nothing({ isOpen, isFiltered }: { isOpen: boolean; isFiltered: boolean }) {
+  if (!isOpen) return <Empty title="Nothing to show yet" />;
   return (
     <Empty title={isFiltered ? 'No event like this yet' : 'No events yet'}>
       <p>

@@ -4,6 +4,7 @@ import { formatCount, formatMs, formatRate } from '../format.ts';
 
 export function Figures({ report }: { report: PipelineReport }) {
   const { rates, queue, latencies, limiter } = report;
+  const { p50Ms, p99Ms } = latencies.acceptToStored;
   return (
     <dl className="metrics">
       <Metric
@@ -19,8 +20,8 @@ export function Figures({ report }: { report: PipelineReport }) {
       />
       <Metric
         name="Accepted to stored"
-        value={formatMs(latencies.acceptToStored.p50Ms)}
-        note={`${formatMs(latencies.acceptToStored.p99Ms)} for the slowest in a hundred`}
+        value={formatMs(p50Ms)}
+        note={p99Ms === null ? 'none of late' : `${formatMs(p99Ms)} for the slowest in a hundred`}
       />
       <Metric
         name="Past the rate limit"
