@@ -1,69 +1,41 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type Collection } from 'mongodb';
 import { type BrowserContext, type Page } from 'playwright-core';
-import { descendants, ready, runProgram } from '../../tools/programs.ts';
+import { descendants } from '../../tools/programs.ts';
 import { openBrowser } from '../../tools/services/browser.ts';
-import { freePort } from '../../tools/services/free-port.ts';
-import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
+import { describeWith, until } from '../../tools/services/in-tests.ts';
 import { temporaryFolder } from '../../tools/services/service.ts';
-import { endAll, openDb, ours } from '../support.ts';
+import { endAll } from '../support.ts';
 import { buildTracker } from './build.ts';
 import { type Proof, writeProofs } from './proofs.ts';
 import { openSite, type Site } from './site.ts';
+import { createStack, type Stack } from './stack.ts';
 
 /** What the table in the tracker's README says, once all of it has been proved. */
 const proofs: Proof[] = [];
 const MANY = 500;
 const DEFAULTS = 'as they come';
 
-interface Stored {
-  _id: string;
-  eventType: string;
-  timestamp: Date;
-  payload: { n: number };
-}
-
 describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
-  const name = uniqueName('e2e_tracker');
-  let activities: Collection<Stored>;
+  let stack: Stack;
+  let activities: Stack['activities'];
   let folder: string;
   let browser: BrowserContext;
   let apiUrl: string;
   let strictApiUrl: string;
   const opened: { close(): Promise<void> }[] = [];
 
-  async function startApi(settings: Record<string, string> = {}): Promise<string> {
-    const port = await freePort();
-    const url = `${serviceUrl('mongodb')}/${name}`;
-    const program = ours(
-      runProgram('api/server.ts', {
-        ...{ QUEUE_URL: url, STORE_URL: url, LOG_LEVEL: 'warn', API_PORT: String(port) },
-        // Each site has an address of its own, and the limit of the API counts by it.
-        ...{ TRUST_PROXY: 'loopback', ...settings },
-      }),
-    );
-    await ready(program, port);
-    return `http://127.0.0.1:${port}`;
-  }
-
-  async function startWorker(): Promise<void> {
-    const port = await freePort();
-    const url = `${serviceUrl('mongodb')}/${name}`;
-    const settings = { QUEUE_URL: url, STORE_URL: url, LOG_LEVEL: 'warn', CONSUMER_PORT: String(port) };
-    await ready(ours(runProgram('consumer/worker.ts', settings)), port);
-  }
-
   beforeAll(async () => {
+    stack = createStack();
+    activities = stack.activities;
     folder = await temporaryFolder('tracker');
     [apiUrl, strictApiUrl, browser] = await Promise.all([
-      startApi(),
-      startApi({ RATE_LIMIT_MAX_REQUESTS: '2', RATE_LIMIT_WINDOW_MS: '3000', BODY_BYTES_MAX: '16384' }),
+      stack.startApi(),
+      stack.startApi({ RATE_LIMIT_MAX_REQUESTS: '2', RATE_LIMIT_WINDOW_MS: '3000', BODY_BYTES_MAX: '16384' }),
       openBrowser(),
-      startWorker(),
+      stack.startWorker(),
       buildTracker(folder),
     ]);
-    activities = openDb(serviceUrl('mongodb'), name).collection<Stored>('activities');
   }, 120_000);
 
   afterEach(async () => {
@@ -74,7 +46,7 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
   afterAll(async () => {
     const version = browser?.browser()?.version() ?? '';
     await browser?.close();
-    await openDb(serviceUrl('mongodb'), name).dropDatabase();
+    await stack?.dropDatabase();
     await endAll();
     if (process.env.TRACKER_PROOFS === 'write') writeProofs(proofs, version);
   });
@@ -266,9 +238,9 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
       `tracker.track('x'.repeat(200)); tracker.track('cyclic', { window }); tracker.flush()`,
     );
     await until(async () => (await page.evaluate('dropped.length')) === 3);
-    const dropped = (await page.evaluate(
+    const dropped = await page.evaluate<object[]>(
       'dropped.map(({ events, ...rest }) => ({ ...rest, count: events.length }))',
-    )) as object[];
+    );
     const details = [
       {
         field: expect.stringMatching(/eventType$/) as string,
@@ -424,11 +396,7 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
     );
     await until(() => sentIds(here).length >= 5);
     await until(async () => (await countStored('who')) === 3);
-    const events = here.received.flatMap(({ body }) => body.events) as unknown as {
-      eventType: string;
-      userId: string;
-      payload: object;
-    }[];
+    const events = here.received.flatMap(({ body }) => body.events);
     const who = events.filter(({ eventType }) => eventType === 'who').map(({ userId }) => userId);
     const [anonymous] = who;
     const identified = [
@@ -441,7 +409,7 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
     expect(anonymous).toMatch(/^anonymous-[\da-f-]{36}$/);
     expect(identified).toMatchObject([{ userId: 'user-7', payload: { anonymousId: anonymous, path: '/' } }]);
     const stored = await activities.find({ eventType: 'who' }, { sort: { 'payload.n': 1 } }).toArray();
-    const users = stored.map((one) => (one as unknown as { userId: string }).userId);
+    const users = stored.map(({ userId }) => userId);
     expect(users).toEqual([anonymous, 'user-7', expect.stringMatching(/^anonymous-/)]);
     expect(users[2]).not.toBe(anonymous);
     expect(events.find(({ eventType }) => eventType === 'page_view')).toMatchObject({

@@ -5,11 +5,19 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../../tools/services/free-port.ts';
 
+export interface SentEvent {
+  eventId: string;
+  userId: string;
+  eventType: string;
+  timestamp: string;
+  payload: Record<string, unknown>;
+}
+
 /** A batch as a browser has sent it, and what it was answered. */
 export interface Received {
   method: string;
   contentType: string | undefined;
-  body: { events: { eventId: string; timestamp: string }[]; sentAt?: string };
+  body: { events: SentEvent[]; sentAt?: string };
   at: number;
   status: number;
   retryAfter: number;
@@ -38,11 +46,17 @@ export interface Site {
   close(): Promise<void>;
 }
 
-const TYPES: Record<string, string> = { '.js': 'text/javascript', '.html': 'text/html' };
 let sites = 0;
 
-/** The files of `folder` are under `/files/`; every other page has the tracker, with the options of `?options=`. */
-export async function openSite(apiUrl: string, folder: string): Promise<Site> {
+/**
+ * The files of `folder` are under `/files/`. A path that `pages` does not have is a page with the tracker, with the
+ * options of `?options=`.
+ */
+export async function openSite(
+  apiUrl: string,
+  folder: string,
+  pages: Record<string, string> = {},
+): Promise<Site> {
   const port = await freePort();
   const address = `192.0.2.${(sites += 1)}`;
   const received: Received[] = [];
@@ -55,12 +69,11 @@ export async function openSite(apiUrl: string, folder: string): Promise<Site> {
       mostAtOnce = Math.max(mostAtOnce, (atOnce += 1));
       await passOn(req, res, url).finally(() => (atOnce -= 1));
     } else if (url.pathname.startsWith('/files/')) {
-      const file = path.join(folder, path.normalize(url.pathname.slice('/files/'.length)));
-      res.setHeader('Content-Type', TYPES[path.extname(file)] ?? 'application/octet-stream');
-      res.end(await readFile(file));
+      res.setHeader('Content-Type', 'text/javascript');
+      res.end(await readFile(path.join(folder, path.basename(url.pathname))));
     } else {
       res.setHeader('Content-Type', 'text/html; charset=utf-8');
-      res.end(page(url.searchParams.get('options') ?? '{}'));
+      res.end(pages[url.pathname] ?? page(url.searchParams.get('options') ?? '{}'));
     }
   }
 

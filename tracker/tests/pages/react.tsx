@@ -1,4 +1,4 @@
-import { StrictMode, useState } from 'react';
+import { StrictMode, useState, version } from 'react';
 import { createRoot } from 'react-dom/client';
 import { TrackerProvider, usePageView, useTrackEvent, useTracker, useTrackProps } from '../../src/react.tsx';
 
@@ -40,6 +40,7 @@ function App() {
           <Shop />
         </TrackerProvider>
       )}
+      <output id="version">{version}</output>
       <button id="toggle" onClick={() => setShown(!shown)} />
     </>
   );
