@@ -214,7 +214,7 @@ describeWith(['mongodb', 'chromium'], 'the dashboard', () => {
       await type.fill('login');
       await page.getByLabel('Payload').fill('{"total": }');
       await page.getByRole('button', { name: 'Send the event' }).click();
-      await page.getByText('Payload is not JSON').waitFor();
+      await page.getByText('Payload is not JSON:').waitFor();
     });
 
     test('tells when to try again after too many requests', async () => {
@@ -317,6 +317,61 @@ describeWith(['mongodb', 'chromium'], 'the dashboard', () => {
       await notice.first().waitFor({ state: 'detached' });
     });
 
+    test('shows live what is stored, holds it back while paused, and filters', async () => {
+      const live = (eventType: string, n: number) => ({
+        ...{ ...event, eventId: `live-${eventType}-${n}`, userId: 'live-1', eventType },
+        timestamp: new Date().toISOString(),
+      });
+      await visit(page, system.url, '/live');
+      await page.getByText('Listening').waitFor();
+      await sendAll(system.url, [live('first', 1)]);
+      await page.getByRole('row', { name: /first/ }).waitFor();
+      await page.getByRole('button', { name: 'Pause' }).click();
+      await sendAll(system.url, [live('second', 1), live('second', 2)]);
+      const resume = page.getByRole('button', { name: 'Resume with 2 new events' });
+      await resume.waitFor();
+      expect(await page.getByRole('row', { name: /second/ }).count()).toBe(0);
+      await resume.click();
+      await page
+        .getByRole('row', { name: /second/ })
+        .nth(1)
+        .waitFor();
+
+      await page.getByLabel('Event type').fill('second');
+      await page.keyboard.press('Enter');
+      await page.getByRole('row', { name: /first/ }).waitFor({ state: 'detached' });
+      await page
+        .getByRole('row', { name: /second/ })
+        .nth(1)
+        .waitFor();
+      await sendAll(system.url, [live('first', 2), live('second', 3)]);
+      await page
+        .getByRole('row', { name: /second/ })
+        .nth(2)
+        .waitFor();
+      expect(await page.getByRole('row', { name: /first/ }).count()).toBe(0);
+    });
+
+    test('shows beside the shop what is done in it', async () => {
+      await visit(page, system.url, '/shop');
+      const stored = page.getByLabel('Stored events, newest first');
+      await stored.getByText('page_view').waitFor();
+      await page.getByRole('button', { name: 'Add Eleven Winters to the cart' }).click();
+      await page.getByRole('button', { name: 'Order' }).click();
+      await stored.getByText('order_placed').waitFor();
+      await page.getByRole('link', { name: 'Authors', exact: true }).click();
+      await stored.getByText('/shop/authors').first().waitFor();
+      await page.getByText('Ada Novak').hover();
+      await stored.getByText('hover').first().waitFor();
+
+      const visitor = (await page.locator('.shop-visitor a').textContent()) ?? '';
+      const { activities } = await get<{ activities: Tracked[] }>(system, `/activities?userId=${visitor}`);
+      const types = activities.map(({ eventType }) => eventType);
+      expect(types.filter((type) => type === 'add_to_cart')).toHaveLength(1);
+      const order = activities.find(({ eventType }) => eventType === 'order_placed');
+      expect(order?.payload).toMatchObject({ component: 'Cart', total: 19.5, items: 1 });
+    });
+
     test('counts in the overview what was sent', async () => {
       const counted = await start();
       const events = createDemoEvents(3, new Date(), 1, 60);
@@ -327,6 +382,10 @@ describeWith(['mongodb', 'chromium'], 'the dashboard', () => {
       await until(
         async () => (await get<{ total: number }>(counted, '/stats/overview?interval=hour')).total > 0,
       );
+      await until(async () => {
+        const overview = await get<{ total: number; uncounted: number }>(counted, '/stats/overview');
+        return overview.uncounted === 0 && overview.total === events.length;
+      });
       await visit(page, counted.url, '/');
       await page.getByText(String(events.length)).first().waitFor();
       expect(await page.locator('.metrics').textContent()).toContain(String(visitors));
@@ -362,6 +421,11 @@ const event = { userId: 'user-1', eventType: 'login', timestamp: '2026-02-19T10:
 
 interface Activity {
   processing: { requestId: string };
+}
+
+interface Tracked {
+  eventType: string;
+  payload: Record<string, unknown>;
 }
 
 interface Letter {

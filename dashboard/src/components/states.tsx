@@ -46,7 +46,9 @@ export function ErrorNotice({ error, onRetry, isStale = false }: ErrorNoticeProp
             ))}
           </ul>
         )}
-        {error.requestId !== undefined && !error.passing && <p className="muted">Request {error.requestId}</p>}
+        {error.requestId !== undefined && !error.passing && (
+          <p className="muted">Request {error.requestId}</p>
+        )}
       </div>
       {onRetry && (
         <button type="button" className="button" onClick={onRetry}>

@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import { ApiError, callApi, type FieldError } from '../api.ts';
 import { type DeadLetter } from '../api-types.ts';
@@ -17,9 +17,12 @@ interface LetterProps {
 /** One dead letter with its bytes. */
 export function Letter({ id, onDone }: LetterProps) {
   const resource = useResource<DeadLetter>(`/api/v1/dead-letters/${encodeURIComponent(id)}`);
+  const section = useRef<HTMLElement>(null);
+  // Where the window is narrow it stands in the place of the list.
+  useEffect(() => section.current?.focus(), []);
   const isGone = resource.data === undefined && resource.error?.status === 404;
   return (
-    <section className="panel letter" aria-label="The dead letter">
+    <section ref={section} className="panel letter" aria-label="The dead letter" tabIndex={-1}>
       <Link href="/dead-letters" className="letter-back">
         Close
       </Link>
