@@ -14,17 +14,20 @@ import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { eventRoutes, generatedEventRoutes } from './routes/dialects.ts';
 import { healthRoutes } from './routes/health.ts';
 import { createIntake } from './routes/intake.ts';
+import { streamRoutes } from './routes/stream.ts';
 import { type DeadLetters } from './services/dead-letters.ts';
 import { metricsRoutes, pipelineRoutes } from './routes/pipeline.ts';
 import { statsRoutes } from './routes/stats.ts';
 import { type Ingestion } from './services/ingestion.ts';
 import { type Pipeline } from './services/pipeline.ts';
+import { type LiveStream } from './services/stream.ts';
 
 export interface AppParts {
   config: ApiConfig;
   ingestion: Ingestion;
   deadLetters: DeadLetters;
   pipeline: Pipeline;
+  stream: LiveStream;
   readiness: Readiness;
   store: Store;
   rateLimitStore: RateLimitStore;
@@ -39,6 +42,7 @@ export function createApp({
   ingestion,
   deadLetters,
   pipeline,
+  stream,
   readiness,
   store,
   rateLimitStore,
@@ -60,6 +64,7 @@ export function createApp({
   app.use('/api/v1/dead-letters', deadLetterRoutes(config, store, deadLetters));
   app.use('/api/v1/pipeline', pipelineRoutes(config.ADMIN_KEY, pipeline));
   app.use('/api/v1/stats', statsRoutes(config.ADMIN_KEY, store));
+  app.use('/api/v1/stream', streamRoutes(config.ADMIN_KEY, stream));
   app.use('/metrics', metricsRoutes(config.ADMIN_KEY, readiness));
   app.use(dashboard(dashboardFolder));
   app.use(notFound);

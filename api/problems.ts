@@ -61,6 +61,12 @@ export const problems = {
     meaning:
       'Send it again with the same id after `Retry-After` seconds; it is stored once however often it is sent.',
   },
+  'stream-unavailable': {
+    status: 503,
+    title: 'No stream can be opened now',
+    meaning:
+      'This process has 100 open, or is shutting down. Try again after `Retry-After` seconds, or at another process.',
+  },
   'store-unavailable': {
     status: 503,
     title: 'The database does not answer',

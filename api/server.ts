@@ -21,6 +21,7 @@ import { createIngestion } from './services/ingestion.ts';
 import { apiCounts, confirmSeconds, meterPublish, publishesInFlight } from './services/metrics.ts';
 import { createPipeline } from './services/pipeline.ts';
 import { openRateLimitStore } from './services/rate-limit-store.ts';
+import { createLiveStream } from './services/stream.ts';
 
 /** A client that sends its headers or its whole request slower than this is cut off, in less than 15 s under load too. */
 const HEADERS_TIMEOUT_MS = 8_000;
@@ -69,11 +70,13 @@ export async function startApi(config: ApiConfig, logger: Logger): Promise<Runni
   const ingestion = createIngestion(publisher);
   const deadLetters = createDeadLetters(store, publisher);
   const pipeline = createPipeline(store, queue);
+  const stream = createLiveStream(store, logger);
   const app = createApp({
     config,
     ingestion,
     deadLetters,
     pipeline,
+    stream,
     readiness,
     store,
     rateLimitStore,
@@ -96,6 +99,8 @@ export async function startApi(config: ApiConfig, logger: Logger): Promise<Runni
 
   const steps = [
     { name: 'turn unready', run: () => readiness.stop() },
+    // They have no end of their own, which the next step would wait for.
+    { name: 'end streams', run: () => stream.close() },
     { name: 'finish requests', run: () => closeServer(server) },
     { name: 'report counts', run: () => reporter.stop() },
     { name: 'close queue', run: () => queue.close() },

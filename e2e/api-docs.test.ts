@@ -131,6 +131,7 @@ function routesOf(documented: string[]): string[] {
     ingestion: unused,
     deadLetters: unused,
     pipeline: unused,
+    stream: unused,
     readiness: unused,
     store: unused,
     rateLimitStore: unused,

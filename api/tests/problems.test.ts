@@ -14,10 +14,12 @@ import {
   getAsAdmin,
   post,
   postRaw,
+  STREAM,
 } from './support.ts';
 
 const awayStore = Object.assign(createMemoryStore(), { away: true });
-const { app } = createTestApi();
+const { app, stream } = createTestApi();
+stream.close();
 
 /** Every way to meet a problem, by its code; a code without a way to it does not compile. */
 const ways: Record<ProblemCode, [string, () => Promise<Response>][]> = {
@@ -31,6 +33,7 @@ const ways: Record<ProblemCode, [string, () => Promise<Response>][]> = {
   ],
   'invalid-query': [['a wrong parameter', async () => getAsAdmin(app, `${ACTIVITIES}?limit=0`)]],
   'bad-request': [
+    ['an id of no event', async () => getAsAdmin(app, STREAM).set('Last-Event-ID', 'x')],
     ['a malformed URL', async () => getAsAdmin(app, `${ACTIVITIES}/%zz`)],
     ['a body that does not inflate', async () => postRaw(app, 'x', { 'Content-Encoding': 'gzip' })],
   ],
@@ -103,6 +106,7 @@ const ways: Record<ProblemCode, [string, () => Promise<Response>][]> = {
       },
     ],
   ],
+  'stream-unavailable': [['a stream while it shuts down', async () => getAsAdmin(app, STREAM)]],
   'store-unavailable': [
     ['the store is away', async () => getAsAdmin(createTestApi({}, { store: awayStore }).app)],
   ],

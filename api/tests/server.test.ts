@@ -8,7 +8,8 @@ import { type Environment } from '@event-tracker/shared/config';
 import { openQueue } from '@event-tracker/shared/queue/open';
 import { readApiConfig } from '../config.ts';
 import { type RunningApi, startApi } from '../server.ts';
-import { ACTIVITIES, activity, FakeQueue, post, recordingLogger } from './support.ts';
+import { ACTIVITIES, activity, FakeQueue, post, recordingLogger, STREAM } from './support.ts';
+import { readStream } from './stream-client.ts';
 
 let queue: FakeQueue;
 const steps: string[] = [];
@@ -120,6 +121,14 @@ describe('Shutdown', () => {
     expect(steps).toEqual(['queue closed after HTTP/1.1 202', 'store closed']);
     expect(received()).toMatch(/HTTP\/1\.1 503 [^]*"status":"unavailable"/);
     expect(queue.events).toHaveLength(1);
+  });
+
+  it('ends streams at once, in order', async () => {
+    const api = await start();
+    const stream = await readStream(`${api.url}${STREAM}`);
+    void stream.ended.then((inOrder) => steps.push(`stream ended ${inOrder ? 'in order' : 'broken off'}`));
+    expect(await api.shutdown()).toBe(0);
+    expect(steps).toEqual(['stream ended in order', 'queue closed', 'store closed']);
   });
 
   it('ends connections that only wait for a next request', async () => {

@@ -19,11 +19,13 @@ import { createDeadLetters } from '../services/dead-letters.ts';
 import { createIngestion } from '../services/ingestion.ts';
 import { meterPublish } from '../services/metrics.ts';
 import { createPipeline } from '../services/pipeline.ts';
+import { createLiveStream, type LiveStream } from '../services/stream.ts';
 import { createReadiness } from '@event-tracker/shared/readiness';
 
 export const ADMIN_KEY = 'the-admin-key-of-the-tests';
 export const ACTIVITIES = '/api/v1/activities';
 export const DEAD_LETTERS = '/api/v1/dead-letters';
+export const STREAM = '/api/v1/stream';
 export const BATCH = '/api/v1/activities/batch';
 
 /** A queue that keeps what was published, as the worker would read it, and that can be away or slow. */
@@ -81,6 +83,7 @@ export interface TestApi {
   app: Express;
   queue: FakeQueue;
   store: Store;
+  stream: LiveStream;
   logged: LogEntry[];
 }
 
@@ -112,18 +115,20 @@ export function createTestApi(settings: Environment = {}, parts: Parts = {}): Te
     },
   );
   const rateLimitStore = parts.rateLimitStore ?? new MemoryStore();
+  const stream = createLiveStream(store, logger);
   const app = createApp({
     config,
     ingestion: createIngestion(meterPublish(queue)),
     deadLetters: createDeadLetters(store, meterPublish(queue)),
     pipeline: createPipeline(store, queue),
+    stream,
     readiness,
     store,
     rateLimitStore,
     dashboardFolder: parts.dashboardFolder ?? path.join(__dirname, 'no-dashboard'),
     logger,
   });
-  return { app, queue, store, logged: entries };
+  return { app, queue, store, stream, logged: entries };
 }
 
 const servers: Server[] = [];

@@ -63,7 +63,7 @@ export function createMemoryStore(worker = 'memory'): MemoryStore {
       const activity = activities.get(eventId);
       return activity ? copy(activity) : null;
     },
-    async tail({ since = new Date(0), limit }) {
+    async tail({ since, limit }) {
       await reach();
       const stored = [...activities.values()].reverse().map(toHead);
       return stored

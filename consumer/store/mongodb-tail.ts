@@ -21,8 +21,8 @@ const head = {
   },
 };
 
-/** The query of a tail. Without a moment it is of all moments, which leaves out what has none. */
-export function tailPipeline({ since = new Date(0), limit }: TailFilter): PipelineStage[] {
+/** The query of a tail. */
+export function tailPipeline({ since, limit }: TailFilter): PipelineStage[] {
   return [
     { $match: { 'processing.processedAt': { $gte: since } } },
     { $sort: { 'processing.processedAt': -1 } },

@@ -120,7 +120,7 @@ export const HEAD_TEXT_LENGTH_MAX = 200;
 
 export interface TailFilter {
   /** Earliest `processedAt`, included. */
-  since?: Date;
+  since: Date;
   /** 1 to 500. */
   limit: number;
 }

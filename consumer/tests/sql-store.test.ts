@@ -235,7 +235,7 @@ describe.each(both)('%s', (service) => {
         deadLetterRange({ limit, reason: 'crash-loop', eventType: 't7' }),
         deadLetterRange({ limit, after }),
         deadLetterRange({ limit, reason: 'crash-loop', after }),
-        tailRange(dialect, { limit }),
+        tailRange(dialect, { limit, since: new Date(0) }),
         tailRange(dialect, { limit, since: at(0) }),
       ];
       const connection = await connect(service, url);
@@ -267,7 +267,7 @@ describe.each(both)('%s', (service) => {
       const { payload } = dialect.activities;
       const foreign = service === 'mysql' ? '{' : '[7]';
       await runSql(url, `update ${table} set ${payload} = '${foreign}' where event_id = 'list'`);
-      const tail = await store.tail({ limit: 10 });
+      const tail = await store.tail({ since: new Date(0), limit: 10 });
       expect(new Map(tail.map(({ eventId, page }) => [eventId, page]))).toEqual(
         new Map(
           [...'012']
