@@ -56,6 +56,18 @@ async function untilStored(system: System, stored: number, dead = 0): Promise<vo
   });
 }
 
+interface Overview {
+  total: number;
+  uncounted: number;
+}
+
+async function untilCounted(system: System, isEnough: (overview: Overview) => boolean): Promise<void> {
+  await until(async () => {
+    const overview = await get<Overview>(system, '/stats/overview');
+    return overview.uncounted === 0 && isEnough(overview);
+  });
+}
+
 describeWith(['mongodb', 'chromium'], 'the dashboard', () => {
   beforeAll(async () => {
     await buildDashboard();
@@ -271,37 +283,36 @@ describeWith(['mongodb', 'chromium'], 'the dashboard', () => {
       await page.getByText('0 letters replayed. 2 letters must be edited first').waitFor();
     });
 
-    test('shows what is in events as text, whatever it is', async () => {
+    describe('shows what is in events as text, whatever it is', () => {
       const hostile = {
-        ...{
-          eventId: '<b>id</b>/../%2e',
-          userId: '<img src=x onerror=alert(1)>%',
-          timestamp: event.timestamp,
-        },
+        eventId: '<b>id</b>/../%2e',
+        userId: '<img src=x onerror=alert(1)>%',
         eventType: '<script>alert(2)</script>',
+        timestamp: new Date().toISOString(),
         payload: {
           path: 'javascript:alert(3)',
           html: '<a href="javascript:alert(4)">x</a>',
-          [`"><svg onload=alert(5)>`]: 1,
+          '"><svg onload=alert(5)>': 1,
         },
       };
-      await sendAll(system.url, [hostile]);
-      await until(
-        async () => (await get<{ activities: [] }>(system, '/activities?limit=100')).activities.length > 3,
-      );
-      for (const route of [
+
+      beforeAll(async () => {
+        await sendAll(system.url, [hostile]);
+        await untilCounted(system, (overview) => overview.total > 0);
+      });
+
+      test.each([
         '/users',
         `/users/${encodeURIComponent(hostile.userId)}`,
         `/events/${encodeURIComponent(hostile.eventId)}`,
         '/live',
         '/',
-      ]) {
+      ])('%s', async (route) => {
         await visit(page, system.url, route);
-        await page.getByText('<script>alert(2)</script>').first().waitFor();
-        expect(
-          await page.locator('main').locator('img, script, svg[onload], [href^="javascript"]').count(),
-        ).toBe(0);
-      }
+        await page.locator('main').getByText(hostile.eventType).first().waitFor();
+        const made = page.locator('main').locator('img, script, svg[onload], [href^="javascript"]');
+        expect(await made.count()).toBe(0);
+      });
     });
 
     test('says that the API is away, and goes on when it is back', async () => {
@@ -374,18 +385,14 @@ describeWith(['mongodb', 'chromium'], 'the dashboard', () => {
 
     test('counts in the overview what was sent', async () => {
       const counted = await start();
-      const events = createDemoEvents(3, new Date(), 1, 60);
+      const events = createDemoEvents(3, new Date(), 0.8, 60);
       await sendAll(counted.url, events);
-      await untilStored(counted, events.length);
       const visitors = new Set(events.map(({ userId }) => userId)).size;
       const paid = events.filter(({ eventType }) => eventType === 'order_paid').length;
       await until(
         async () => (await get<{ total: number }>(counted, '/stats/overview?interval=hour')).total > 0,
       );
-      await until(async () => {
-        const overview = await get<{ total: number; uncounted: number }>(counted, '/stats/overview');
-        return overview.uncounted === 0 && overview.total === events.length;
-      });
+      await untilCounted(counted, ({ total }) => total === events.length);
       await visit(page, counted.url, '/');
       await page.getByText(String(events.length)).first().waitFor();
       expect(await page.locator('.metrics').textContent()).toContain(String(visitors));
