@@ -78,7 +78,7 @@ function optionsFor(
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {
       x: { range: (_plot, min, max) => [isRunning ? Math.min(min, max - MINUTE_MS) : min, max] },
-      y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] },
+      y: { range: ({ data }, _min, max) => [0, topOf(data, max)] },
     },
     axes: [
       {
@@ -109,6 +109,12 @@ function optionsFor(
     ],
     hooks: { setCursor: [({ cursor }) => onHover(cursor.idx ?? undefined)] },
   };
+}
+
+/** Where whole things are counted, the axis has no marks between them. */
+function topOf([, ...lines]: uPlot.AlignedData, max: number): number {
+  const areWhole = lines.every((values) => Array.from(values).every((value) => Number.isInteger(value ?? 0)));
+  return Math.max(max * 1.08, areWhole ? 4 : 0) || 1;
 }
 
 function countOf(values: ArrayLike<number | null | undefined> | undefined): number {

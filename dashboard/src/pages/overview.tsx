@@ -1,7 +1,6 @@
 import { Link } from 'wouter';
 import { type Overview } from '../api-types.ts';
 import { Change } from '../components/change.tsx';
-import { Icon } from '../components/icon.tsx';
 import { Metric } from '../components/metric.tsx';
 import { Page } from '../components/page.tsx';
 import { Empty, Loaded } from '../components/states.tsx';
@@ -46,11 +45,9 @@ function describe({ preset, from, to }: Range): string {
 
 function Uncounted({ hours }: { hours: number }) {
   return (
-    <p className="notice" role="status" data-tone="warn">
-      <Icon name="warning" />
-      <span>
-        {formatCounted(hours, 'hour')} {hours === 1 ? 'is' : 'are'} still being counted. The numbers will
-        grow.
+    <p>
+      <span className="tag" data-tone="warn">
+        {formatCounted(hours, 'hour')} {hours === 1 ? 'is' : 'are'} still being counted
       </span>
     </p>
   );

@@ -18,7 +18,7 @@ const queue: Reading[] = [
   ['On their way in', 'line-3', ({ queue }) => queue.publishing],
 ];
 const latency: Reading[] = [
-  ['Half (p50)', 'line-1', ({ latencies }) => latencies.acceptToStored.p50Ms],
+  ['p50', 'line-1', ({ latencies }) => latencies.acceptToStored.p50Ms],
   ['p95', 'line-2', ({ latencies }) => latencies.acceptToStored.p95Ms],
   ['p99', 'line-3', ({ latencies }) => latencies.acceptToStored.p99Ms],
 ];

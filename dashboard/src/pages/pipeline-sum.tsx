@@ -6,7 +6,7 @@ import { formatCount, formatCounted } from '../format.ts';
 
 /** accepted = stored + duplicate + dead letters + in flight: whatever is missing shows here. */
 export function StandingSum({ report }: { report: PipelineReport }) {
-  const { accepted, stored, duplicate, dead, inFlight, difference } = report;
+  const { accepted, stored, duplicate, dead, inFlight, difference, settled } = report;
   const parts: [sign: string, name: string, count: number][] = [
     ['', 'Accepted', accepted],
     ['=', 'Stored', stored],
@@ -16,7 +16,12 @@ export function StandingSum({ report }: { report: PipelineReport }) {
   ];
   if (difference) parts.push([difference > 0 ? '+' : '−', 'Difference', Math.abs(difference)]);
   return (
-    <Panel title="The sum of all events" actions={<Verdict difference={difference} />}>
+    <Panel
+      title="The sum of all events"
+      // Events may be stored and told of before the API tells that it has taken them.
+      note={settled ? undefined : 'as the processes tell it, each about once a second'}
+      actions={<Verdict difference={difference} />}
+    >
       <dl className="sum">
         {parts.map(([sign, name, count]) => (
           <Fragment key={name}>
