@@ -24,7 +24,7 @@ const routes = [
   ['/users/anna-1', /Timeline/],
   ['/events/demo-7-1', /How it was processed/],
   ['/pipeline', /Pipeline/],
-  ['/dead-letters', /invalid-event/],
+  ['/dead-letters', /unknown type/],
   ['/send', /Send the event/],
   ['/shop', /Six books/],
   ['/shop/authors', /Mara Lindqvist/],

@@ -95,6 +95,18 @@ function* steps(random: Random): Generator<Step> {
   yield ['order_paid', { path: '/checkout', total: basket, currency: 'EUR', express: random.chance(0.2) }];
 }
 
+/** One that has just happened, as that of the page of an event should have. */
+export function freshOrder(): DemoEvent {
+  return {
+    ...{ eventId: 'demo-order', userId: 'anna-1', eventType: 'order_paid' },
+    timestamp: new Date(Date.now() - 1400).toISOString(),
+    payload: {
+      ...{ path: '/checkout', total: 54.5, currency: 'EUR' },
+      items: ['quiet-ledger', 'eleven-winters', 'mapmakers-bees'],
+    },
+  };
+}
+
 /** Messages of other programs on the queue that are no events: each becomes a dead letter. */
 export const brokenMessages: readonly string[] = [
   '{"eventId":"import-7731","userId":"anna-4","eventType":"order_paid","timestamp":"yesterday","payload":{"total":"89,00"},"source":"import","receivedAt":"2026-02-19T10:00:00.000Z","requestId":null,"ip":null,"userAgent":null}',

@@ -1,31 +1,27 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startMongod } from '../mongod/start.ts';
 import { run } from '../programs.ts';
-import { brokenMessages, createDemoEvents, type DemoEvent } from './demo-events.ts';
+import { createDemoEvents, freshOrder } from './demo-events.ts';
 import { sendAll, startSystem, type System } from './system.ts';
 
 const SEED = 7;
-const DAYS = 30;
-const VISITS = 3000;
+/** The overview shows a month beside the one before. */
+const DAYS = 61;
+const VISITS = 4500;
 const POLL_MS = 250;
 
-interface Demo extends System {
-  events: DemoEvent[];
-}
-
-/** Builds the page, starts everything on free ports and fills it with a month of visits, all of them counted. */
-export async function startDemo(): Promise<Demo> {
+/** Builds the page, starts everything on free ports and fills it with two months of visits, all of them counted. */
+export async function startDemo(): Promise<System> {
   const build = run('npm', ['run', 'build', '--workspace', 'dashboard'], {});
   if ((await build.ended) !== 0) throw new Error(build.output() + build.errors());
   const mongod = await startMongod();
   const system = await startSystem(mongod.url, 'demo');
   const events = createDemoEvents(SEED, new Date(), DAYS, VISITS);
   await sendAll(system.url, events);
-  await system.enqueue(brokenMessages);
-  while (!(await isCounted(system.url, events.length))) await delay(POLL_MS);
+  await sendAll(system.url, [freshOrder()]);
+  while (!(await isCounted(system.url, events.length + 1))) await delay(POLL_MS);
   return {
     ...system,
-    events,
     async stop() {
       const codes = await system.stop();
       await mongod.stop();

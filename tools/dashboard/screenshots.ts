@@ -1,12 +1,15 @@
 /**
- * npm run screenshots: starts everything on free ports, fills it with a month of visits to a small shop, and takes the
+ * npm run screenshots: starts everything on free ports, fills it with two months of visits to a small shop, and takes the
  * pictures of the dashboard in docs/screenshots.
  */
 import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type BrowserContext, type Page } from 'playwright-core';
 import { root } from '../programs.ts';
+import { createRandom } from '../random.ts';
 import { openBrowser } from '../services/browser.ts';
+import { brokenMessages, createDemoEvents } from './demo-events.ts';
 import { startDemo } from './demo.ts';
 import { sendAll } from './system.ts';
 
@@ -26,18 +29,43 @@ interface Picture {
   act?: (page: Page) => Promise<void>;
 }
 
-const pictures: readonly Picture[] = [
+const quiet: readonly Picture[] = [
   { name: 'overview', route: MONTH, shows: 'Unique users' },
   { name: 'overview-dark', route: MONTH, shows: 'Unique users', isDark: true },
   { name: 'overview-narrow', route: MONTH, shows: 'Unique users', isNarrow: true },
-  { name: 'live', route: '/live', shows: 'Listening' },
-  { name: 'pipeline', route: '/pipeline', shows: 'Stored' },
   { name: 'user', route: '/users/anna-1', shows: 'Timeline', act: openPayload },
   { name: 'event', route: '/events/demo-order', shows: 'How it was processed' },
-  { name: 'dead-letters', route: '/dead-letters', shows: 'invalid-event', act: openLetter },
   { name: 'send', route: '/send', shows: 'Send the event' },
   { name: 'shop', route: '/shop', shows: 'Six books', act: goShopping },
 ];
+
+/** With somebody in the shop all the time. */
+const busy: readonly Picture[] = [
+  { name: 'pipeline', route: '/pipeline', shows: 'Stored', act: (page) => page.waitForTimeout(45_000) },
+  { name: 'live', route: '/live', shows: 'Listening' },
+];
+const letters = { name: 'dead-letters', route: '/dead-letters', shows: 'unknown type', act: openLetter };
+
+/** Sends a few events several times a second, until it is ended. */
+function keepVisiting(url: string): { end: () => Promise<void> } {
+  const random = createRandom(1);
+  const events = createDemoEvents(2, new Date(), 1, 2000);
+  let isOver = false;
+  const visiting = (async () => {
+    while (!isOver) {
+      const now = new Date().toISOString();
+      const some = events.splice(0, random.integer(1, 12)).map((event) => ({ ...event, timestamp: now }));
+      if (some.length > 0) await sendAll(url, some);
+      await delay(random.integer(100, 400));
+    }
+  })();
+  return {
+    end() {
+      isOver = true;
+      return visiting;
+    },
+  };
+}
 
 async function openPayload(page: Page): Promise<void> {
   await page.locator('summary').first().click();
@@ -78,19 +106,12 @@ async function main(): Promise<void> {
   const demo = await startDemo();
   const browser = await openBrowser({ locale: 'en-GB', timezoneId: 'UTC' });
   try {
-    await sendAll(demo.url, [
-      {
-        ...{ eventId: 'demo-order', userId: 'anna-1', eventType: 'order_paid' },
-        timestamp: new Date(Date.now() - 1400).toISOString(),
-        payload: {
-          path: '/checkout',
-          total: 54.5,
-          currency: 'EUR',
-          items: ['quiet-ledger', 'eleven-winters', 'mapmakers-bees'],
-        },
-      },
-    ]);
-    for (const picture of pictures) await take(browser, demo.url, picture);
+    for (const picture of quiet) await take(browser, demo.url, picture);
+    const visits = keepVisiting(demo.url);
+    for (const picture of busy) await take(browser, demo.url, picture);
+    await visits.end();
+    await demo.enqueue(brokenMessages);
+    await take(browser, demo.url, letters);
   } finally {
     await browser.close();
     await demo.stop();
