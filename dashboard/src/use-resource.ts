@@ -49,7 +49,9 @@ export function useResource<T>(path: string, { everyMs, keepPrevious = false }: 
       if (signal.aborted) return;
       const { data, error } = answered;
       setAnswer((last) => {
-        const kept = last?.path === path || keepPrevious ? last?.data : undefined;
+        // What does not pass, such as a query that is not valid, has no answer; not even an old one.
+        const isKept = error?.passing && (last?.path === path || keepPrevious);
+        const kept = isKept ? last?.data : undefined;
         return { path, data: error ? kept : data, error };
       });
       const waitMs = error ? waitAfter(error) : everyMs;

@@ -52,7 +52,7 @@ export function ErrorNotice({ error, onRetry, isStale = false }: ErrorNoticeProp
       </div>
       {onRetry && (
         <button type="button" className="button" onClick={onRetry}>
-          Try now
+          {error.passing ? 'Try now' : 'Try again'}
         </button>
       )}
     </div>
