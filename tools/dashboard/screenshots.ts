@@ -81,6 +81,7 @@ async function goShopping(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Add The Quiet Ledger' }).click();
   await page.getByLabel('Stored events').getByText('add_to_cart').nth(1).waitFor();
   await page.mouse.move(0, 0);
+  await page.evaluate('scrollTo(0, 0)');
 }
 
 async function take(browser: BrowserContext, url: string, picture: Picture): Promise<void> {

@@ -1,4 +1,5 @@
 import { useTrackProps } from '@event-tracker/tracker/react';
+import { useLocation } from 'wouter';
 import { authors, books } from './books.ts';
 
 type Author = (typeof authors)[number];
@@ -18,7 +19,8 @@ export function Authors() {
 }
 
 function AuthorCard({ author: { name, about, color } }: { author: Author }) {
-  const trackProps = useTrackProps('AuthorCard', { author: name });
+  const [path] = useLocation();
+  const trackProps = useTrackProps('AuthorCard', { path, author: name });
   const titles = books.filter(({ author }) => author === name).map(({ title }) => title);
   return (
     <li {...trackProps}>

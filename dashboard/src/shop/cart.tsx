@@ -1,4 +1,5 @@
 import { useTracker } from '@event-tracker/tracker/react';
+import { useLocation } from 'wouter';
 import { type Book, inEuro } from './books.ts';
 
 interface Props {
@@ -10,6 +11,7 @@ interface Props {
 
 export function Cart({ items, ordered, onRemove, onOrder }: Props) {
   const tracker = useTracker();
+  const [path] = useLocation();
   const total = items.reduce((sum, { price }) => sum + price, 0);
   return (
     <section className="shop-cart" aria-labelledby="shop-cart">
@@ -28,7 +30,7 @@ export function Cart({ items, ordered, onRemove, onOrder }: Props) {
               className="shop-link"
               aria-label={`Remove ${book.title}`}
               onClick={() => {
-                tracker.track('remove_from_cart', { component: 'Cart', sku: book.sku });
+                tracker.track('remove_from_cart', { path, component: 'Cart', sku: book.sku });
                 onRemove(index);
               }}
             >
@@ -44,7 +46,7 @@ export function Cart({ items, ordered, onRemove, onOrder }: Props) {
             type="button"
             className="shop-button"
             onClick={() => {
-              tracker.track('order_placed', { component: 'Cart', total, items: items.length });
+              tracker.track('order_placed', { path, component: 'Cart', total, items: items.length });
               onOrder();
             }}
           >

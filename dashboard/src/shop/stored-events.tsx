@@ -1,5 +1,6 @@
 import { Link } from 'wouter';
 import { Panel } from '../components/panel.tsx';
+import { ErrorNotice } from '../components/states.tsx';
 import { formatMs } from '../format.ts';
 import { eventPath, userPath } from '../paths.ts';
 import { type Entry, useStream } from '../use-stream.ts';
@@ -9,11 +10,11 @@ const SHOWN_MAX = 14;
 
 /** What the visitor did, as it is in the database by now. */
 export function StoredEvents({ visitor }: { visitor: string }) {
-  const { entries, state } = useStream(`?userId=${encodeURIComponent(visitor)}`, false);
-  const note = state === 'away' ? 'The API does not answer. Trying again …' : 'Straight from the database.';
+  const { entries, error, reconnect } = useStream(`?userId=${encodeURIComponent(visitor)}`, false);
   return (
     <aside className="shop-stored">
-      <Panel title="Stored by now" note={note}>
+      <Panel title="Stored by now" note="Straight from the database.">
+        {error && <ErrorNotice error={error} onRetry={reconnect} />}
         <ol aria-label="Stored events, newest first">
           {entries
             .slice(0, SHOWN_MAX)

@@ -1,5 +1,6 @@
 import { useTracker, useTrackEvent, useTrackProps } from '@event-tracker/tracker/react';
 import { type MouseEvent, type SubmitEvent, useState } from 'react';
+import { useLocation } from 'wouter';
 import { type Book, books, inEuro } from './books.ts';
 import { Cover } from './cover.tsx';
 
@@ -20,13 +21,14 @@ export function Storefront({ onAdd }: { onAdd: (book: Book) => void }) {
 }
 
 function Hero() {
-  const trackProps = useTrackProps('Hero');
+  const [path] = useLocation();
+  const trackProps = useTrackProps('Hero', { path });
   const trackSurprise = useTrackEvent('surprise');
   function choose(event: MouseEvent<HTMLButtonElement>): void {
     trackProps.onClick(event);
     const book = books[Math.floor(Math.random() * books.length)];
     if (!book) return;
-    trackSurprise({ component: 'Hero', sku: book.sku });
+    trackSurprise({ path, component: 'Hero', sku: book.sku });
     const card = document.getElementById(`book-${book.sku}`);
     card?.scrollIntoView({ block: 'center' });
     card?.querySelector('button')?.focus({ preventScroll: true });
@@ -52,7 +54,8 @@ function Hero() {
 
 function BookCard({ book, onAdd }: { book: Book; onAdd: (book: Book) => void }) {
   const tracker = useTracker();
-  const trackProps = useTrackProps('BookCard', { sku: book.sku });
+  const [path] = useLocation();
+  const trackProps = useTrackProps('BookCard', { path, sku: book.sku });
   return (
     <li className="shop-book" id={`book-${book.sku}`}>
       <Cover book={book} />
@@ -68,7 +71,7 @@ function BookCard({ book, onAdd }: { book: Book; onAdd: (book: Book) => void }) 
           {...trackProps}
           onClick={(event) => {
             trackProps.onClick(event);
-            tracker.track('add_to_cart', { component: 'BookCard', sku: book.sku, price: book.price });
+            tracker.track('add_to_cart', { path, component: 'BookCard', sku: book.sku, price: book.price });
             onAdd(book);
           }}
         >
@@ -80,12 +83,13 @@ function BookCard({ book, onAdd }: { book: Book; onAdd: (book: Book) => void }) 
 }
 
 function Newsletter() {
+  const [path] = useLocation();
   const trackSignup = useTrackEvent('newsletter_signup');
   const [done, setDone] = useState(false);
   function subscribe(event: SubmitEvent<HTMLFormElement>): void {
     event.preventDefault();
     // Who it was stays with the shop: an address has no place among events.
-    trackSignup({ component: 'Newsletter', list: 'weekly' });
+    trackSignup({ path, component: 'Newsletter', list: 'weekly' });
     setDone(true);
   }
   return (
