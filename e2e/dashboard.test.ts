@@ -16,6 +16,9 @@ import { TIMEOUT_MS } from './support.ts';
 /** A browser, and every page of it in four looks, take their time on a small machine. */
 jest.setTimeout(TIMEOUT_MS);
 
+/** Compressed, without what the API answers. */
+const FIRST_PAGE_BYTES_MAX = 128 * 1024;
+
 /** Every page, and what it is waited for to show once there is something to show. */
 const routes = [
   ['/', /Overview/],
@@ -110,6 +113,17 @@ describeWith(['mongodb', 'chromium'], 'the dashboard', () => {
       expect(faults).toMatch(/Content Security Policy/);
       expect((await tabThrough(page)).unseen.join('\n')).toMatch(/^<span .*>wide<\/span>$/);
       await page.reload();
+    });
+
+    test('the first page is small', async () => {
+      await visit(page, system.url, '/');
+      await page.reload({ waitUntil: 'networkidle' });
+      const bytes = await page.evaluate<number>(`
+        [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+          .filter(({ name }) => !name.includes('/api/'))
+          .reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0)`);
+      expect(bytes).toBeGreaterThan(0);
+      expect(bytes).toBeLessThan(FIRST_PAGE_BYTES_MAX);
     });
 
     test.each(paths)('%s with nothing to show', async (route) => {

@@ -1,5 +1,5 @@
 /**
- * npm run lighthouse: what Lighthouse says of the dashboard as it is built, with two months of visits in it. Fails below the
+ * npm run lighthouse [-- ROUTE ...]: what Lighthouse says of the dashboard as it is built, with two months of visits in it. Fails below the
  * bars. The scores of performance depend on the machine, and are no part of the tests.
  */
 import lighthouse, { desktopConfig } from 'lighthouse';
@@ -8,11 +8,11 @@ import { freePort } from '../services/free-port.ts';
 import { brokenMessages } from './demo-events.ts';
 import { startDemo } from './demo.ts';
 
-const routes = ['/', '/live', '/pipeline', '/users/anna-1', '/dead-letters', '/send', '/shop'];
+const allRoutes = ['/', '/live', '/pipeline', '/users/anna-1', '/dead-letters', '/send', '/shop'];
 const bars: Record<string, number> = { performance: 0.95, accessibility: 1, 'best-practices': 1 };
 const devices = { desktop: desktopConfig, mobile: undefined };
 
-async function main(): Promise<void> {
+async function main(routes: readonly string[]): Promise<void> {
   const demo = await startDemo();
   await demo.enqueue(brokenMessages);
   const port = await freePort();
@@ -46,7 +46,8 @@ async function main(): Promise<void> {
   if (below.length > 0) throw new Error(`below the bars: ${below.join(', ')}`);
 }
 
-main().catch((error: unknown) => {
+const asked = process.argv.slice(2);
+main(asked.length > 0 ? asked : allRoutes).catch((error: unknown) => {
   console.error(`lighthouse: ${(error as Error).message}`);
   process.exitCode = 1;
 });
