@@ -83,13 +83,16 @@ const FOCUSED = `(() => {
   const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
   return {
     control: document.activeElement.getAttribute('data-control'),
+    isEnd: document.activeElement === document.body,
     isSeen: outlineStyle !== 'none' && outlineWidth !== '0px',
     html: document.activeElement.outerHTML.slice(0, 160),
   };
 })()`;
 
 interface Focused {
+  /** Null for what has come meanwhile, as events do. */
   control: string | null;
+  isEnd: boolean;
   isSeen: boolean;
   html: string;
 }
@@ -97,19 +100,17 @@ interface Focused {
 /** What cannot be reached by Tab alone from the top of the page on, and where one does not see where one is. */
 export async function tabThrough(page: Page): Promise<{ unreached: string[]; unseen: string[] }> {
   await page.evaluate(NUMBER_CONTROLS);
-  const all = await page
-    .locator('[data-control]')
-    .evaluateAll((elements: { outerHTML: string }[]) =>
-      elements.map(({ outerHTML }) => outerHTML.slice(0, 160)),
-    );
-  const reached = new Set<string>();
+  const reached = new Set<string | null>();
   const unseen: string[] = [];
   for (;;) {
     await page.keyboard.press('Tab');
-    const { control, isSeen, html } = await page.evaluate<Focused>(FOCUSED);
-    if (control === null || reached.has(control)) break;
+    const { control, isEnd, isSeen, html } = await page.evaluate<Focused>(FOCUSED);
+    if (isEnd || (control !== null && reached.has(control))) break;
     reached.add(control);
     if (!isSeen) unseen.push(html);
   }
-  return { unreached: all.filter((_, index) => !reached.has(String(index))), unseen };
+  const left = await page.locator('[data-control]').all();
+  const controls = await Promise.all(left.map((one) => one.getAttribute('data-control')));
+  const missed = left.filter((_, index) => !reached.has(controls[index] ?? null));
+  return { unreached: await Promise.all(missed.map((one) => one.innerText())), unseen };
 }

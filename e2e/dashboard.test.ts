@@ -153,6 +153,10 @@ describeWith(['mongodb', 'chromium'], 'the dashboard', () => {
           .click();
         await page.getByLabel('The event, as JSON').waitFor();
         expect(await faultsOf('dead letter')).toEqual([]);
+        await page.getByRole('button', { name: 'Purge …', exact: true }).click();
+        await page.getByRole('dialog').waitFor();
+        expect(await faultsOf('dialog')).toEqual([]);
+        await page.keyboard.press('Escape');
       });
 
       test.each(paths)('%s can be used by keyboard alone', async (route) => {
