@@ -17,6 +17,8 @@ export type Entry = { key: string } & ({ kind: 'event'; event: StreamedEvent } |
 export interface Stream {
   /** Newest first. */
   entries: readonly Entry[];
+  /** How many of them were not there the last time. */
+  newest: number;
   isOpen: boolean;
   /** Why it is not open. A passing one is tried again by itself. */
   error: ApiError | undefined;
@@ -27,7 +29,7 @@ export interface Stream {
 
 /** The events that match, as they are stored. It resumes by itself where it was cut. */
 export function useStream(query: string, isPaused: boolean): Stream {
-  const [entries, setEntries] = useState<readonly Entry[]>([]);
+  const [shown, setShown] = useState(nothing);
   const [state, setState] = useState(connecting);
   const [round, setRound] = useState(0);
   const reconnect = useCallback(() => setRound((last) => last + 1), []);
@@ -38,7 +40,7 @@ export function useStream(query: string, isPaused: boolean): Stream {
   const seen = useRef(new Set<string>());
 
   useEffect(() => {
-    setEntries([]);
+    setShown(nothing);
     seen.current.clear();
     arrived.current = [];
     waitingNow.current = 0;
@@ -62,7 +64,10 @@ export function useStream(query: string, isPaused: boolean): Stream {
       setWaiting(isPaused ? waitingNow.current : 0);
       if (isPaused || arrived.current.length === 0) return;
       const newest = arrived.current.splice(0).reverse();
-      setEntries((shown) => [...newest, ...shown].slice(0, ENTRIES_MAX));
+      setShown(({ entries }) => ({
+        entries: [...newest, ...entries].slice(0, ENTRIES_MAX),
+        newest: entries.length === 0 ? 0 : newest.length,
+      }));
     };
     if (isPaused) waitingNow.current = arrived.current.length;
     show();
@@ -70,13 +75,14 @@ export function useStream(query: string, isPaused: boolean): Stream {
     return () => clearInterval(timer);
   }, [isPaused]);
 
-  return { entries, ...state, waiting, reconnect };
+  return { ...shown, ...state, waiting, reconnect };
 }
 
 type State = Pick<Stream, 'isOpen' | 'error'>;
 
 /** Every gap is one of its own. */
 let gapCount = 0;
+const nothing: Pick<Stream, 'entries' | 'newest'> = { entries: [], newest: 0 };
 const connecting: State = { isOpen: false, error: undefined };
 
 /** Connects, and connects again, until what it returns is called. */

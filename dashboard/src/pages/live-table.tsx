@@ -4,11 +4,11 @@ import { type StreamedEvent } from '../api-types.ts';
 import { Time } from '../components/time.tsx';
 import { formatMs } from '../format.ts';
 import { eventPath, userPath } from '../paths.ts';
-import { type Entry } from '../use-stream.ts';
+import { type Stream } from '../use-stream.ts';
 
 const names = ['Stored at', 'Type', 'User', 'Page', 'Took'];
 
-export function LiveTable({ entries }: { entries: readonly Entry[] }) {
+export function LiveTable({ entries, newest }: Pick<Stream, 'entries' | 'newest'>) {
   return (
     <div className="table-scroll" role="group" aria-label="Events, newest first" tabIndex={0}>
       <table className="live-table">
@@ -23,8 +23,12 @@ export function LiveTable({ entries }: { entries: readonly Entry[] }) {
           </tr>
         </thead>
         <tbody>
-          {entries.map((entry) =>
-            entry.kind === 'gap' ? <Gap key={entry.key} /> : <Row key={entry.key} event={entry.event} />,
+          {entries.map((entry, index) =>
+            entry.kind === 'gap' ? (
+              <Gap key={entry.key} />
+            ) : (
+              <Row key={entry.key} event={entry.event} isNewest={index < newest} />
+            ),
           )}
         </tbody>
       </table>
@@ -40,11 +44,11 @@ function Gap() {
   );
 }
 
-/** Once shown it never changes, however many come after it. */
-const Row = memo(function Row({ event }: { event: StreamedEvent }) {
+/** Drawn when it comes and when the next ones do, however many come after them. */
+const Row = memo(function Row({ event, isNewest }: { event: StreamedEvent; isNewest: boolean }) {
   const { eventId, eventType, userId, page, receivedAt, processedAt } = event;
   return (
-    <tr>
+    <tr data-newest={isNewest}>
       <td>
         <Link href={eventPath(eventId)} title={`Event ${eventId}`}>
           <Time at={processedAt} short />

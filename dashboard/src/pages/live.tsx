@@ -27,7 +27,7 @@ export default function Live() {
           </button>
         </div>
         {stream.entries.length > 0 ? (
-          <LiveTable entries={stream.entries} />
+          <LiveTable entries={stream.entries} newest={stream.newest} />
         ) : (
           <Nothing isOpen={stream.isOpen} isFiltered={search !== ''} />
         )}

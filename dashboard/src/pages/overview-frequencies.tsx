@@ -7,6 +7,8 @@ import { formatCount } from '../format.ts';
 
 /** As many are shown before somebody asks for all. */
 const SHOWN_AT_FIRST = 8;
+/** The API lists no more; what it does not list then may still have been there. */
+const LISTED_MAX = 50;
 
 interface Frequency {
   name: string;
@@ -33,7 +35,7 @@ export function Frequencies({ title, of, rows, before, hrefOf }: FrequenciesProp
       key: name,
       name: hrefOf ? <Link href={hrefOf(name)}>{shown}</Link> : shown,
       count,
-      previous: countsBefore.get(name) ?? 0,
+      previous: countsBefore.get(name) ?? (before.length < LISTED_MAX ? 0 : undefined),
     };
   });
   return (

@@ -1,4 +1,3 @@
-import { Fragment } from 'react';
 import { Link } from 'wouter';
 import { type PipelineReport } from '../api-types.ts';
 import { Panel } from '../components/panel.tsx';
@@ -16,27 +15,17 @@ export function StandingSum({ report }: { report: PipelineReport }) {
   ];
   if (difference) parts.push([difference > 0 ? '+' : '−', 'Difference', Math.abs(difference)]);
   return (
-    <Panel
-      title="The sum of all events"
-      // Events may be stored and told of before the API tells that it has taken them.
-      note={settled ? undefined : 'as the processes tell it, each about once a second'}
-      actions={<Verdict difference={difference} />}
-    >
+    <Panel title="The sum of all events" actions={<Verdict difference={difference} />}>
       <dl className="sum">
         {parts.map(([sign, name, count]) => (
-          <Fragment key={name}>
-            {sign !== '' && (
-              <span className="sum-sign" aria-hidden="true">
-                {sign}
-              </span>
-            )}
-            <div className="sum-part">
-              <dt>{name === 'Dead letters' ? <Link href="/dead-letters">{name}</Link> : name}</dt>
-              <dd>{formatCount(count)}</dd>
-            </div>
-          </Fragment>
+          <div key={name} className="sum-part" data-sign={sign}>
+            <dt>{name === 'Dead letters' ? <Link href="/dead-letters">{name}</Link> : name}</dt>
+            <dd>{formatCount(count)}</dd>
+          </div>
         ))}
       </dl>
+      {/* What is in flight may even be less than nothing then: stored, and not yet told of as accepted. */}
+      {!settled && <p className="muted">As the processes tell it, each about once a second.</p>}
     </Panel>
   );
 }
