@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { type Message, readMessages } from '../api/tests/stream-client.ts';
 import { UUID_V7 } from './ledger.ts';
 import { type ShownAnswer } from './markdown.ts';
 
@@ -27,6 +28,9 @@ export function differences(shown: ShownAnswer, given: ShownAnswer): string[] {
     .map(([name, value]) => `${name} is ${given.headers[name] ?? 'missing'}, not ${value}`);
   if (shown.statusLine !== given.statusLine) wrong.unshift(`${given.statusLine}, not ${shown.statusLine}`);
   if (shown.body === '') return wrong;
+  if (shown.headers['content-type'] === 'text/event-stream') {
+    return [...wrong, ...bodyFaults(messagesOf(shown), messagesOf(given), '')];
+  }
   const shownBody = JSON.parse(shown.body) as Record<string, unknown>;
   const givenBody = JSON.parse(given.body || 'null') as Record<string, unknown>;
   if ('settled' in shownBody) return [...wrong, ...sumFaults(shownBody, givenBody)];
@@ -42,6 +46,11 @@ function isSameHeader(shown: string, given = ''): boolean {
   if (!secondsLeft.test(shown)) return shown === given;
   const [seconds = ''] = /\d+$/.exec(given) ?? [];
   return shown.replace(secondsLeft, seconds) === given && Number(seconds) >= 1 && Number(seconds) <= 60;
+}
+
+/** The messages of a stream; their ids are opaque, and others at each run. */
+function messagesOf({ body }: ShownAnswer): Message[] {
+  return readMessages(`${body}\n\n`).map(({ id, ...rest }) => (id ? { ...rest, id: 'an id' } : rest));
 }
 
 function problemFaults(code: unknown, { statusLine, headers, body }: ShownAnswer): string[] {

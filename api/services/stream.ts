@@ -125,7 +125,8 @@ function tell(
     const { after } = watcher;
     if (after) {
       const missed = events.filter(({ processedAt }) => processedAt >= lookBack(after, now));
-      send(watcher, missed.filter(matching(watcher)), isFull(missed));
+      const isGap = isFull(events.filter(({ processedAt }) => processedAt >= after));
+      send(watcher, missed.filter(matching(watcher)), isGap);
     } else send(watcher, events.filter(matching(watcher)).slice(-FIRST_EVENTS_MAX), false);
   }
 

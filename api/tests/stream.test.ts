@@ -206,6 +206,17 @@ describe('Coming back with Last-Event-ID', () => {
     expect(new Set(ids.slice(1)).size).toBe(POLL_EVENTS_MAX);
   });
 
+  it('tells no gap where what was there before is still seen', async () => {
+    const { store, watch } = await start();
+    await save(store, ...named('before', POLL_EVENTS_MAX));
+    await delay(5);
+    await save(store, { eventId: 'last' });
+    const { processedAt } = (await store.get('last'))!.processing;
+    const client = await watch('', { 'Last-Event-ID': String(processedAt.getTime()) });
+    const ids = await client.received(POLL_EVENTS_MAX);
+    expect([ids.at(-1), ids.includes('gap')]).toEqual(['last', false]);
+  });
+
   it('tells no gap where all of it is there, nor to who is new', async () => {
     const { store, watch } = await start();
     await save(store, ...named('e', POLL_EVENTS_MAX - 1));
