@@ -293,10 +293,29 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
     const page = await visit(here);
     const session = await browser.newCDPSession(page);
     await session.send('Storage.overrideQuotaForOrigin', { origin: here.url, quotaSize: 1 });
+    here.intercept = () => ({ status: 502 });
     await page.evaluate(`trackMany('storage_full', 0, ${MANY})`);
+    await until(() => here.received.length > 0);
+    expect(await page.evaluate('Object.keys(localStorage).length')).toBeGreaterThanOrEqual(MANY);
+    here.intercept = () => undefined;
     await page.close();
     await visit(here);
     await expectStored({ what: 'IndexedDB is full, and the tab is closed' }, here, 'storage_full');
+  });
+
+  test('all storage being full loses nothing that is sent before the page is left', async () => {
+    const here = await site();
+    const page = await visit(here);
+    const session = await browser.newCDPSession(page);
+    await session.send('Storage.overrideQuotaForOrigin', { origin: here.url, quotaSize: 1 });
+    await page.evaluate(`for (let size = 2 ** 22; size >= 1; size /= 2) {
+      try { for (let n = 0; ; n += 1) localStorage.setItem('full ' + size + ' ' + n, 'x'.repeat(size)); } catch {}
+    }`);
+    await page.evaluate(`trackMany('all_full', 0, ${MANY})`);
+    expect(await page.evaluate(`Object.keys(localStorage).filter((key) => key.includes('#')).length`)).toBe(
+      0,
+    );
+    await expectStored({ what: 'IndexedDB and localStorage are full' }, here, 'all_full');
   });
 
   test('storage that is blocked loses nothing that is sent before the page is left', async () => {
