@@ -90,7 +90,7 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
     const page = await visit(here);
     await page.evaluate(`trackMany('plain', 0, ${MANY})`);
     await page.evaluate('tracker.flush()');
-    await expectStored({ what: 'nothing' }, here, 'plain');
+    await expectStored({ what: 'nothing unusual' }, here, 'plain');
     expect(new Set(sentIds(here)).size).toBe(MANY);
     expect(sentIds(here)).toHaveLength(MANY);
     expect(here.mostAtOnce()).toBe(1);
@@ -211,9 +211,15 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
       here.received.length <= 2 ? { status: 503, headers: { 'retry-after': '2' } } : undefined;
     const page = await visit(here);
     await page.evaluate(`trackMany('unavailable', 0, ${MANY})`);
-    await until(() => here.received.length === 1);
+    const heard = `Object.keys(localStorage).some((key) => key.endsWith(':pause'))`;
+    await until(async () => page.evaluate<boolean>(heard));
     await page.goto(`${here.url}/next`);
-    await expectStored({ what: 'the API answers 503, and the visitor goes on' }, here, 'unavailable');
+    const settings = 'a proxy answers 503 twice, with Retry-After: 2';
+    await expectStored(
+      { what: 'the API answers 503, and the visitor goes on', settings },
+      here,
+      'unavailable',
+    );
     const [first, second, third] = here.received.map(({ at }) => at) as [number, number, number];
     expect(second - first).toBeGreaterThanOrEqual(1998);
     expect(third - second).toBeGreaterThanOrEqual(1998);
@@ -225,14 +231,15 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
       here.received.length <= 1 ? { status: 200, body: '<html>Sign in to this network</html>' } : undefined;
     const page = await visit(here);
     await page.evaluate(`trackMany('portal', 0, ${MANY})`);
-    await expectStored({ what: 'a login page answers 200 in place of the API' }, here, 'portal');
+    const settings = 'a proxy answers the first request';
+    await expectStored({ what: 'a login page answers 200 in place of the API', settings }, here, 'portal');
   });
 
   test('events that the API refuses are dropped, and told', async () => {
     const here = await site();
     const page = await visit(here);
-    await page.evaluate(`trackMany('good', 0, 2)`);
-    await page.evaluate(`tracker.track('x'.repeat(200)); tracker.flush()`);
+    await page.evaluate('tracker.flush()');
+    await page.evaluate(`trackMany('good', 0, 2); tracker.track('x'.repeat(200)); tracker.flush()`);
     await expectStored({ what: 'one of three events is refused', tracked: 2 }, here, 'good');
     await page.evaluate(
       `tracker.track('x'.repeat(200)); tracker.track('cyclic', { window }); tracker.flush()`,
@@ -293,10 +300,29 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
     const page = await visit(here);
     const session = await browser.newCDPSession(page);
     await session.send('Storage.overrideQuotaForOrigin', { origin: here.url, quotaSize: 1 });
+    here.intercept = () => ({ status: 502 });
     await page.evaluate(`trackMany('storage_full', 0, ${MANY})`);
+    await until(() => here.received.length > 0);
+    expect(await page.evaluate('Object.keys(localStorage).length')).toBeGreaterThanOrEqual(MANY);
+    here.intercept = () => undefined;
     await page.close();
     await visit(here);
     await expectStored({ what: 'IndexedDB is full, and the tab is closed' }, here, 'storage_full');
+  });
+
+  test('all storage being full loses nothing that is sent before the page is left', async () => {
+    const here = await site();
+    const page = await visit(here);
+    const session = await browser.newCDPSession(page);
+    await session.send('Storage.overrideQuotaForOrigin', { origin: here.url, quotaSize: 1 });
+    await page.evaluate(`for (let size = 2 ** 22; size >= 1; size /= 2) {
+      try { for (let n = 0; ; n += 1) localStorage.setItem('full ' + size + ' ' + n, 'x'.repeat(size)); } catch {}
+    }`);
+    await page.evaluate(`trackMany('all_full', 0, ${MANY})`);
+    expect(await page.evaluate(`Object.keys(localStorage).filter((key) => key.includes('#')).length`)).toBe(
+      0,
+    );
+    await expectStored({ what: 'IndexedDB and localStorage are full, and the page stays' }, here, 'all_full');
   });
 
   test('storage that is blocked loses nothing that is sent before the page is left', async () => {
@@ -308,7 +334,7 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
     const page = await visit(here, {}, context);
     await expect(page.evaluate('localStorage.length')).rejects.toThrow(/Access is denied/);
     await page.evaluate(`trackMany('storage_blocked', 0, ${MANY})`);
-    await expectStored({ what: 'storage is blocked' }, here, 'storage_blocked');
+    await expectStored({ what: 'storage is blocked, and the page stays' }, here, 'storage_blocked');
     // One visitor, as long as the page lives.
     expect(await activities.distinct('userId', { eventType: 'storage_blocked' })).toHaveLength(1);
   });
@@ -337,7 +363,7 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
       await page.evaluate('[isSecureContext, typeof crypto.randomUUID, typeof navigator.locks]'),
     ).toEqual([false, 'undefined', 'undefined']);
     await page.evaluate(`trackMany('insecure', 0, ${MANY})`);
-    await expectStored({ what: 'an origin without TLS' }, here, 'insecure');
+    await expectStored({ what: 'an origin without TLS: no Web Locks' }, here, 'insecure');
     for (const id of sentIds(here))
       expect(id).toMatch(/^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
   });

@@ -6,7 +6,7 @@ import { openBrowser } from '../../tools/services/browser.ts';
 import { describeWith, until } from '../../tools/services/in-tests.ts';
 import { temporaryFolder } from '../../tools/services/service.ts';
 import { buildPage } from './build.ts';
-import { openSite } from './site.ts';
+import { openSite, type Site } from './site.ts';
 
 /** Counts the listeners of trackers: all of them go by a signal. */
 const COUNT_LISTENERS = `
@@ -25,16 +25,20 @@ describe.each([18, 19] as const)('React %d', (react) => {
     let browser: BrowserContext;
     let folder: string;
     let file: string;
+    let site: Site;
 
     beforeAll(async () => {
       folder = await temporaryFolder('tracker');
       [file, browser] = await Promise.all([buildPage('react', react, folder), openBrowser()]);
     }, 60_000);
-    afterAll(() => browser?.close());
+    afterAll(async () => {
+      await browser?.close();
+      await site?.close();
+    });
 
     test('strict mode: one tracker, one page view a path, hooks and props', async () => {
       const html = `<!doctype html><title>Shop</title><main></main><script type="module" src="/files/${file}"></script>`;
-      const site = await openSite('', folder, { '/': html });
+      site = await openSite('', folder, { '/': html });
       site.intercept = ({ body }) => ({
         status: 202,
         body: JSON.stringify({ accepted: body.events.length }),
@@ -76,8 +80,6 @@ describe.each([18, 19] as const)('React %d', (react) => {
       expect(await page.evaluate('countListeners()')).toBe(LISTENERS);
       expect(new Set(events().map(({ eventId }) => eventId)).size).toBe(events().length);
       expect(faults).toEqual([]);
-      await page.close();
-      await site.close();
     });
   });
 

@@ -2,8 +2,8 @@
 export const KEEPALIVE_BYTES_MAX = 60 * 1024;
 /** Events of one request; a second one fits beside it when the page is left. */
 export const CHUNK_BYTES_MAX = 28 * 1024;
-/** `{"events":[],"sentAt":"..."}` around the events, without a write key. */
-export const ENVELOPE_BYTES = 64;
+/** What stands around the events of a request: when it was sent, and the write key. */
+export const ENVELOPE_BYTES = 512;
 /** Most events that are read from the queue at a time. */
 export const READ_EVENTS_MAX = 250;
 /** A request that is not answered by then is given up, and its events are sent again. */

@@ -46,6 +46,8 @@ export class Sender {
   #failures = 0;
   #retryAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #flushAtMs = Infinity;
+  #chunkBytesMax = CHUNK_BYTES_MAX;
   #stopped = false;
   #lastPass = Promise.resolve();
   #waitingPass: Promise<void> | undefined;
@@ -67,6 +69,8 @@ export class Sender {
   /** Sends what waits in this browser; resolves when nothing waits any more, or when a pause has begun. */
   flush(): Promise<void> {
     this.#addedSinceFlush = 0;
+    clearTimeout(this.#timer);
+    this.#flushAtMs = Infinity;
     // One pass runs at a time, and at most one waits, which sees everything that is added until it begins.
     return (this.#waitingPass ??= this.#lastPass =
       this.#lastPass.then(() => {
@@ -86,7 +90,8 @@ export class Sender {
     if (this.#askedPauseMs() > 0) return;
     const waiting = [...this.#own].filter(([key]) => !this.#underway.has(key));
     const chunk = takeChunk(waiting, KEEPALIVE_BYTES_MAX - this.#keepaliveBytes - ENVELOPE_BYTES);
-    if (chunk.length > 0) void this.#deliver(chunk);
+    // Where the page stays, it goes on with the rest.
+    if (chunk.length > 0) void this.#deliver(chunk).then(() => this.flush());
   }
 
   /** Nothing is sent by itself any more. */
@@ -104,12 +109,13 @@ export class Sender {
     this.#writes = this.#writes.then(() => written);
   }
 
+  /** Flushes after this time, unless it does so earlier. */
   #schedule(delayMs: number): void {
-    if (this.#stopped) return;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      void this.flush();
-    }, delayMs);
+    const at = Date.now() + delayMs;
+    if (this.#stopped || at > this.#flushAtMs) return;
+    clearTimeout(this.#timer);
+    this.#flushAtMs = at;
+    this.#timer = setTimeout(() => void this.flush(), delayMs);
   }
 
   /** One tab at a time. Where there are no locks every tab sends, and the ids make that harmless. */
@@ -126,6 +132,8 @@ export class Sender {
   async #pass(): Promise<void> {
     for (;;) {
       await this.#writes;
+      const pauseMs = Math.max(this.#retryAt - Date.now(), this.#askedPauseMs());
+      if (pauseMs > 0) return this.#schedule(pauseMs);
       const known = [...this.#own.keys()];
       const isWaiting = (key: string) => !this.#underway.has(key);
       const entries = await this.#options.queue.read(READ_EVENTS_MAX + this.#underway.size);
@@ -135,9 +143,7 @@ export class Sender {
         known.filter(isWaiting).forEach((key) => this.#own.delete(key));
         return;
       }
-      const pauseMs = Math.max(this.#retryAt - Date.now(), this.#askedPauseMs());
-      if (pauseMs > 0) return this.#schedule(pauseMs);
-      const chunk = takeChunk(waiting, CHUNK_BYTES_MAX);
+      const chunk = takeChunk(waiting, this.#chunkBytesMax);
       if (!(await this.#deliver(chunk.length > 0 ? chunk : waiting.slice(0, 1)))) return;
     }
   }
@@ -157,7 +163,7 @@ export class Sender {
     this.#schedule(delayMs);
   }
 
-  /** Resolves to whether all of the entries are settled: confirmed, or dropped. Never rejects. */
+  /** Resolves to whether the next request may follow at once. Never rejects. */
   async #deliver(entries: readonly Entry[]): Promise<boolean> {
     const { endpoint, writeKey } = this.#options;
     const envelope = JSON.stringify({ sentAt: new Date().toISOString(), writeKey }).slice(1);
@@ -187,8 +193,10 @@ export class Sender {
     const { status, ok, headers } = response;
     const { queue, drop } = this.#options;
     if (status === 413 && entries.length > 1) {
-      const half = entries.length >> 1;
-      return (await this.#deliver(entries.slice(0, half))) && this.#deliver(entries.slice(half));
+      // They stay in the queue, and the next requests are smaller.
+      const bytes = entries.reduce((sum, [, json]) => sum + byteLength(json), 0);
+      this.#chunkBytesMax = Math.min(this.#chunkBytesMax, bytes / 2);
+      return true;
     }
     if (!ok && status !== 400 && status !== 413) {
       this.#pause(headers.get('Retry-After'));
