@@ -63,8 +63,8 @@ export function createApp({
   app.use('/health', healthRoutes(readiness));
   app.use('/api/v1/dead-letters', deadLetterRoutes(config, store, deadLetters));
   app.use('/api/v1/pipeline', pipelineRoutes(config.ADMIN_KEY, pipeline));
-  app.use('/api/v1/stream', streamRoutes(config.ADMIN_KEY, stream));
   app.use('/api/v1/stats', statsRoutes(config.ADMIN_KEY, store));
+  app.use('/api/v1/stream', streamRoutes(config.ADMIN_KEY, stream));
   app.use('/metrics', metricsRoutes(config.ADMIN_KEY, readiness));
   app.use(dashboard(dashboardFolder));
   app.use(notFound);

@@ -96,3 +96,28 @@ export interface ProcessSummary extends Partial<Sums> {
   repeated?: number;
   redelivered?: number;
 }
+
+export const deadLetterReasons = [
+  'invalid-json',
+  'invalid-event',
+  'rejected-by-store',
+  'crash-loop',
+] as const;
+
+export interface DeadLetterHead {
+  id: string;
+  reason: (typeof deadLetterReasons)[number];
+  error: string;
+  details: { field: string; message: string }[];
+  eventId: string | null;
+  eventType: string | null;
+  attempts: number;
+  diedAt: string;
+  worker: string;
+}
+
+/** One of the two is null: the bytes are text in UTF-8, or they are not. */
+export interface DeadLetter extends DeadLetterHead {
+  body: string | null;
+  bodyBase64: string | null;
+}

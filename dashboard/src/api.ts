@@ -45,18 +45,21 @@ interface ApiRequest {
   method?: 'GET' | 'POST' | 'DELETE';
   /** Sent as JSON. */
   body?: unknown;
+  /** JSON that somebody has typed, sent as it is: parsed and written again, large numbers would be others. */
+  text?: string;
   signal?: AbortSignal;
 }
 
 /** Resolves to the body of a good answer; rejects with an ApiError, or with an AbortError after `signal`. */
 export async function callApi<T>(
   path: string,
-  { method = 'GET', body, signal }: ApiRequest = {},
+  { method = 'GET', body, text, signal }: ApiRequest = {},
 ): Promise<T> {
   const timeout = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   const init: RequestInit = { method, signal: signal ? AbortSignal.any([signal, timeout]) : timeout };
-  if (body !== undefined) {
-    init.body = JSON.stringify(body);
+  const sent = text ?? (body === undefined ? undefined : JSON.stringify(body));
+  if (sent !== undefined) {
+    init.body = sent;
     init.headers = { 'Content-Type': 'application/json' };
   }
   try {

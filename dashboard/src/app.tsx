@@ -17,8 +17,8 @@ const Shop = lazy(() => import('./pages/shop.tsx'));
 
 export function App() {
   const [location] = useLocation();
-  // The shop has pages of its own, and stays one page here.
-  const page = location.startsWith('/shop') ? '/shop' : location;
+  // These have pages of their own, and stay one page here.
+  const page = /^\/(shop|dead-letters)/.exec(location)?.[0] ?? location;
   const { key, wanted } = useKeyState();
   const content = useContentOf(page);
 
@@ -60,7 +60,7 @@ function Pages() {
     <Switch>
       <Route path="/" component={Overview} />
       <Route path="/live" component={Live} />
-      <Route path="/users/:userId" component={User} />
+      <Route path="/users/:userId?" component={User} />
       <Route path="/events/:eventId" component={Event} />
       <Route path="/pipeline" component={Pipeline} />
       <Route path="/dead-letters/:id?" component={DeadLetters} />

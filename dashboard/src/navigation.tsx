@@ -12,6 +12,7 @@ interface Item {
 const watch: Item[] = [
   { path: '/', name: 'Overview', icon: 'overview' },
   { path: '/live', name: 'Live', icon: 'live' },
+  { path: '/users', name: 'Users', icon: 'user' },
   { path: '/pipeline', name: 'Pipeline', icon: 'pipeline' },
   { path: '/dead-letters', name: 'Dead letters', icon: 'dead-letters' },
 ];

@@ -1,4 +1,4 @@
-import { type BrowserContext, chromium, type LaunchOptions } from 'playwright-core';
+import { type BrowserContext, chromium } from 'playwright-core';
 import { findChromium } from './find.ts';
 import { temporaryFolder } from './service.ts';
 
@@ -13,13 +13,13 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
+type Options = NonNullable<Parameters<typeof chromium.launchPersistentContext>[1]>;
+
 /**
  * Starts headless Chromium with a profile of its own, or with the one in `profile`, which outlives it: what pages have
  * kept in the browser is there again the next time. Whoever starts it closes it.
  */
-export async function openBrowser(
-  options: LaunchOptions & { profile?: string } = {},
-): Promise<BrowserContext> {
+export async function openBrowser(options: Options & { profile?: string } = {}): Promise<BrowserContext> {
   const { profile = await temporaryFolder('chromium'), args = [], ...launch } = options;
   return chromium.launchPersistentContext(profile, {
     executablePath: findChromium(),
