@@ -166,7 +166,12 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
     const again = await openBrowser({ profile });
     opened.push(again);
     await visit(here, {}, again);
-    await expectStored({ what: 'the browser is killed, and started again' }, here, 'browser_killed');
+    const settings = 'a proxy answers 502 until then';
+    await expectStored(
+      { what: 'the browser is killed, and started again', settings },
+      here,
+      'browser_killed',
+    );
   });
 
   test('five minutes without a network lose nothing', async () => {
@@ -289,7 +294,11 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
     here.intercept = () => undefined;
     await page.reload();
     await expectStored(
-      { what: 'the queue is full, 50 more are dropped', settings: 'queueEventsMax 100', tracked: 100 },
+      {
+        what: 'the queue is full, 50 more are dropped',
+        settings: 'queueEventsMax 100, and a proxy answers 502',
+        tracked: 100,
+      },
       here,
       'full_queue',
     );
@@ -307,7 +316,8 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
     here.intercept = () => undefined;
     await page.close();
     await visit(here);
-    await expectStored({ what: 'IndexedDB is full, and the tab is closed' }, here, 'storage_full');
+    const settings = 'a proxy answers 502 until then';
+    await expectStored({ what: 'IndexedDB is full, and the tab is closed', settings }, here, 'storage_full');
   });
 
   test('all storage being full loses nothing that is sent before the page is left', async () => {
