@@ -1,6 +1,5 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import { type BrowserContext, type Page } from 'playwright-core';
-import { root, run } from '../tools/programs.ts';
 
 /** Everything that the guidelines of 2.0 to 2.2 ask for at A and AA, as far as a program can tell. */
 const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
@@ -10,12 +9,6 @@ const FAILED_REQUEST = 'Failed to load resource';
 const looks = (['light', 'dark'] as const).flatMap((colorScheme) =>
   [1440, 360].map((width) => ({ colorScheme, width })),
 );
-
-/** The page as `npm run build` builds it, so that what is tested is what is in the sources. */
-export async function buildDashboard(): Promise<void> {
-  const build = run('npm', ['run', 'build', '--workspace', 'dashboard'], {});
-  if ((await build.ended) !== 0) throw new Error(`${root}/dashboard: ${build.output()}${build.errors()}`);
-}
 
 /** A page, and what it has complained of: errors, and violations of the content security policy among them. */
 export interface Watched {

@@ -3,14 +3,7 @@ import { brokenMessages, createDemoEvents } from '../tools/dashboard/demo-events
 import { sendAll, startSystem, type System } from '../tools/dashboard/system.ts';
 import { openBrowser } from '../tools/services/browser.ts';
 import { describeWith, serviceUrl, uniqueName, until } from '../tools/services/in-tests.ts';
-import {
-  buildDashboard,
-  faultsInAllLooks,
-  openPage,
-  tabThrough,
-  visit,
-  type Watched,
-} from './dashboard-support.ts';
+import { faultsInAllLooks, openPage, tabThrough, visit, type Watched } from './dashboard-support.ts';
 import { TIMEOUT_MS } from './support.ts';
 
 /** A browser, and every page of it in four looks, take their time on a small machine. */
@@ -73,7 +66,6 @@ async function untilCounted(system: System, isEnough: (overview: Overview) => bo
 
 describeWith(['mongodb', 'chromium'], 'the dashboard', () => {
   beforeAll(async () => {
-    await buildDashboard();
     browser = await openBrowser();
   });
 

@@ -1,3 +1,4 @@
+import { buildDashboard, dashboardIsStale } from '../../local/dashboard.ts';
 import { findChromium } from './find.ts';
 import { kinds, parseServiceNames, startAll, stopAll, type ServiceName } from './start-all.ts';
 import { type PartName, partVariables, running } from './in-tests.ts';
@@ -5,7 +6,7 @@ import { type PartName, partVariables, running } from './in-tests.ts';
 /**
  * Starts RabbitMQ, Kafka, Redis and the databases once for a run of Jest, side by side; `TEST_SERVICES=none` or
  * `TEST_SERVICES=redis,mongodb` starts fewer. Where a program is not installed the suites that need it skip themselves,
- * except in CI.
+ * except in CI. The dashboard is built where that is due.
  */
 export default async function setup(): Promise<void> {
   const names: ServiceName[] = [];
@@ -17,6 +18,8 @@ export default async function setup(): Promise<void> {
   }
   const chromium = await findPart('chromium', findChromium);
   if (chromium !== undefined) process.env[partVariables.chromium] = chromium;
+  // Here, before suites that run side by side build it in the same folder.
+  if (chromium !== undefined && dashboardIsStale()) await buildDashboard();
   const services = await startAll(names);
   for (const name of names) process.env[partVariables[name]] = services[name]?.url;
   running.stop = () => stopAll(services);
