@@ -45,6 +45,7 @@ export async function faultsInAllLooks(page: Page): Promise<string[]> {
   for (const { colorScheme, width } of looks) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await page.setViewportSize({ width, height: 900 });
+    await page.evaluate(UNTIL_DRAWN);
     const found = [...(await violations(page)), ...(await overflow(page))];
     faults.push(...found.map((fault) => `${colorScheme} ${width}: ${fault}`));
   }
@@ -64,6 +65,11 @@ async function overflow(page: Page): Promise<string[]> {
 }
 
 // What runs in the browser is text here: the tests are compiled without its types.
+/** Resolves when the page has been drawn anew and no colour is on its way to another any more. */
+const UNTIL_DRAWN = `new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))).then(() =>
+  Promise.allSettled(
+    document.getAnimations().filter((one) => one instanceof CSSTransition).map(({ finished }) => finished)))`;
+
 const NUMBER_CONTROLS = `
   const controls = 'a[href], button:enabled, input, select, textarea, summary, [tabindex="0"]';
   [...document.querySelectorAll(controls)]

@@ -143,8 +143,9 @@ async function asAdmin<T>(server: string, use: (admin: Admin) => Promise<T>): Pr
       try {
         return await use(admin);
       } catch (error) {
-        // A topic that is new, or a broker that has just come back.
-        const isEarly = (error as { type?: string }).type === 'NOT_LEADER_FOR_PARTITION';
+        // A topic or a group that is new, or a broker that has just come back.
+        const { type = '' } = error as { type?: string };
+        const isEarly = ['NOT_LEADER_FOR_PARTITION', 'GROUP_LOAD_IN_PROGRESS'].includes(type);
         if (!isEarly || Date.now() > deadline) throw error;
       }
     }

@@ -16,7 +16,7 @@ variants ran one after the other on the same servers.
   validation, and a 202 only after the broker's confirm.
 - _seed-shaped_ is the usual way to build such a pipeline: Express as it comes, Joi, \`sendToQueue\` without confirms; a worker
   with prefetch 1 and \`new Model().save()\` into a collection that has no index but
-  that of \`_id\`, where ours has three more and waits for the journal. _careful_ adds helmet, a limit in Redis
+  that of \`_id\`, where ours has four more and waits for the journal. _careful_ adds helmet, a limit in Redis
   and one awaited confirm a request.
 - _bare_ is the ceiling: node:http or amqplib and the native driver alone, with the same promise to the client, and nothing
   else.
