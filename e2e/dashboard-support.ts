@@ -88,6 +88,10 @@ const FOCUSED = `(() => {
   };
 })()`;
 
+/** Those that are still there: events go, and others come. */
+const LEFT_CONTROLS = `
+  [...document.querySelectorAll('[data-control]')].map((one) => [one.getAttribute('data-control'), one.innerText])`;
+
 interface Focused {
   /** Null for what has come meanwhile, as events do. */
   control: string | null;
@@ -108,8 +112,6 @@ export async function tabThrough(page: Page): Promise<{ unreached: string[]; uns
     reached.add(control);
     if (!isSeen) unseen.push(html);
   }
-  const left = await page.locator('[data-control]').all();
-  const controls = await Promise.all(left.map((one) => one.getAttribute('data-control')));
-  const missed = left.filter((_, index) => !reached.has(controls[index] ?? null));
-  return { unreached: await Promise.all(missed.map((one) => one.innerText())), unseen };
+  const left = await page.evaluate<[control: string, text: string][]>(LEFT_CONTROLS);
+  return { unreached: left.filter(([control]) => !reached.has(control)).map(([, text]) => text), unseen };
 }

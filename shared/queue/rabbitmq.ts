@@ -11,12 +11,11 @@ import {
   type Queue,
   type QueueOptions,
 } from './queue.ts';
+import { configurationFault, followAttempts, withHeartbeat } from './rabbitmq-connection.ts';
 import { RabbitmqConsumer, REPUBLISHED } from './rabbitmq-consumer.ts';
 import { RecentMessages } from './recent.ts';
 import { within } from './within.ts';
 
-/** A broker that hangs is given up after two to three intervals. A heartbeat in the URL wins. */
-const HEARTBEAT_S = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The reply code of a channel that is closed because the queue is not there (AMQP 0-9-1, `not-found`). */
 const NOT_FOUND = 404;
@@ -76,7 +75,10 @@ class RabbitmqQueue implements Queue {
         setup: (model: ChannelModel) => this.#setUp(model),
       },
     });
-    this.#disconnect = () => connection.close();
+    const attemptEnds = followAttempts(connection);
+    // A connection that opens after amqplib was told to close has nobody who listens to its errors, and one of them would
+    // end the process: so an attempt that is under way is let come to its end.
+    this.#disconnect = () => attemptEnds().then(() => connection.close());
     // The reason is logged on disconnect; without a listener it would end the process.
     connection.on('error', () => undefined);
     connection.on('disconnect', ({ message }) =>
@@ -117,6 +119,7 @@ class RabbitmqQueue implements Queue {
       });
     });
     try {
+      if (this.#closing) throw new QueueUnavailable('closed');
       const checking = await model.createChannel();
       this.#watch(checking, model);
       const { name, type } = this.#options;
@@ -267,33 +270,4 @@ class RabbitmqQueue implements Queue {
     // A broker that dies now answers nothing; the connection's end is as good as its answer.
     await within(publishTimeoutMs, Promise.race([this.#disconnect(), closed])).catch(() => undefined);
   }
-}
-
-function withHeartbeat(url: string): string {
-  if (!URL.canParse(url)) {
-    throw new ConfigurationError(
-      'QUEUE_URL or RABBITMQ_URL: is not a URL; write special characters in the user name or password as %40 and so on',
-    );
-  }
-  if (new URL(url).searchParams.has('heartbeat')) return url;
-  return `${url}${url.includes('?') ? '&' : '?'}heartbeat=${HEARTBEAT_S}`;
-}
-
-/** What a setting is to blame for, where trying again cannot help. */
-function configurationFault(
-  { code, message }: Error & { code?: unknown },
-  queue: string,
-): string | undefined {
-  const text = /with message "(.*)"$/.exec(message)?.[1] ?? message;
-  if (code === 406) {
-    return `QUEUE_TYPE: queue ${queue} exists with other properties; set QUEUE_TYPE to fit it, or delete it (${text})`;
-  }
-  // amqplib tells of a failed handshake in words alone.
-  if (code === 403 || message.startsWith('Handshake terminated by server: 403')) {
-    return `QUEUE_URL or RABBITMQ_URL: RabbitMQ refuses the user or the password (${text})`;
-  }
-  if (message.includes('got <ConnectionClose')) {
-    return 'QUEUE_URL or RABBITMQ_URL: RabbitMQ has no such virtual host, or not for this user';
-  }
-  return undefined;
 }
