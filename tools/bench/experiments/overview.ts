@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Overview } from '../../../api/services/overview.ts';
-import { markHours } from '../../../consumer/services/hours.ts';
-import { openStore } from '../../../consumer/store/open.ts';
-import { createId } from '../../../shared/id.ts';
+import { type Overview } from '@event-tracker/api/services/overview';
+import { markHours } from '@event-tracker/consumer/services/hours';
+import { HOUR_MS } from '@event-tracker/consumer/store/hour-counts';
+import { openStore } from '@event-tracker/consumer/store/open';
+import { createId } from '@event-tracker/shared/id';
 import { type Experiment, interleave, type Section } from '../experiment.ts';
 import { anEvent } from '../load/events.ts';
 import { formatNumber, type Results, table } from '../results.ts';
 import { apis, type Bench, type Space, workers } from '../stack.ts';
 
-const HOUR_MS = 3_600_000;
 const HOURS = 30 * 24;
 const REQUESTS = 50;
 const USERS = 50_000;
