@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'amqplib';
 import { type Random } from '../random.ts';
 import { type Rabbitmq } from '../services/rabbitmq.ts';
+import { HELD_BACK_MS } from './compare.ts';
 import { type SmallDisk } from './disk.ts';
 import { type Load } from './load.ts';
 import { type Part } from './part.ts';
@@ -28,6 +29,8 @@ export interface Seen {
 
 const STEADY_TIMEOUT_MS = 60_000;
 const DEGRADED_TIMEOUT_MS = 3000;
+/** A broker that is away is noticed by a client by then. */
+const SEEN_TIMEOUT_MS = 10_000;
 /** The longest pause between two faults, and the longest that a killed part stays away. */
 const PAUSE_MAX_MS = 1200;
 const AWAY_MAX_MS = 500;
@@ -52,10 +55,14 @@ async function killOnce(scene: Scene, part: Part): Promise<void> {
     stack.database.pause();
     await delay(HOLD_MS);
   }
+  const failedBefore = failures(scene);
   await part.kill();
   if (isWorker) stack.database.resume();
   if (part === stack.redis) await degraded(scene);
+  else if (part === stack.database) await heldBack(scene);
   else await delay(random.integer(0, AWAY_MAX_MS));
+  if (part === stack.broker)
+    await until(() => Promise.resolve(failures(scene) > failedBefore), SEEN_TIMEOUT_MS, 20);
   await part.restart();
   await back(scene);
   await ready(scene, part);
@@ -148,6 +155,19 @@ export async function degraded({ stack, seen }: Scene): Promise<void> {
       ({ rateLimit }) => rateLimit === 'degraded',
     );
   if (await until(isDegraded, DEGRADED_TIMEOUT_MS)) seen.degraded += 1;
+}
+
+/** Requests that were not accepted. */
+function failures({ load }: Scene): number {
+  return load.refused + load.unanswered;
+}
+
+/** Waits until events have waited for the database long enough to be seen among those that are stored. */
+async function heldBack({ load }: Scene): Promise<void> {
+  const since = performance.now();
+  await until(() => Promise.resolve(load.nextAcceptedMs(since) !== undefined), STEADY_TIMEOUT_MS);
+  // A write that was under way when it was killed is tried again for some of the time, and others come behind it.
+  await delay(2 * HELD_BACK_MS);
 }
 
 /** Whether the condition came true in time. */

@@ -19,7 +19,7 @@ export interface Comparison {
 }
 
 /** An event that takes longer than this from its receipt to its write waited for a part that was away. */
-const HELD_BACK_MS = 500;
+export const HELD_BACK_MS = 500;
 const WRONG_SHOWN_MAX = 5;
 
 interface StoredEvent {
