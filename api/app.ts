@@ -3,6 +3,7 @@ import { type Store } from '@event-tracker/consumer/store/store';
 import { type Logger } from '@event-tracker/shared/logger';
 import { type Readiness } from '@event-tracker/shared/readiness';
 import { type ApiConfig } from './config.ts';
+import { writeConstantHeadersAtOnce } from './constant-headers.ts';
 import { dashboard } from './middlewares/dashboard.ts';
 import { errorHandler } from './middlewares/error-handler.ts';
 import { notFound } from './middlewares/not-found.ts';
@@ -53,9 +54,10 @@ export function createApp({
   app.set('trust proxy', config.TRUST_PROXY);
   app.disable('etag');
   app.disable('x-powered-by');
+  writeConstantHeadersAtOnce(app);
 
   app.use(securityHeaders());
-  app.use(requestFacts);
+  app.use(requestFacts(config));
   const intake = createIntake(config, rateLimiter(config, rateLimitStore, logger));
   app.use('/api/v1/activities', activityRoutes(config, intake, ingestion, store));
   app.use('/api/v1/events', eventRoutes(intake, ingestion));

@@ -4,7 +4,7 @@ import { type RequestHandler } from 'express';
 import helmet from 'helmet';
 import sirv from 'sirv';
 import { Problem } from '../problems.ts';
-import { constantHeaders } from './security-headers.ts';
+import { constantHeaders } from '../constant-headers.ts';
 
 /** Everything on the page comes from here, as a file; nothing may stand in the page itself. */
 const POLICY = {
@@ -24,12 +24,12 @@ const POLICY = {
 /** The files of the dashboard, as its build has left them: read once, and compressed already. */
 export function dashboard(folder: string): RequestHandler {
   if (!existsSync(path.join(folder, 'index.html'))) return notBuilt;
-  const policy = constantHeaders(helmet.contentSecurityPolicy(POLICY));
+  const setSecurityHeaders = constantHeaders(helmet({ contentSecurityPolicy: POLICY }));
   const files = sirv(folder, {
     brotli: true,
     gzip: true,
     setHeaders: (res, pathname) => {
-      for (const [name, value] of policy) res.setHeader(name, value);
+      setSecurityHeaders(res);
       // The build names its assets by what is in them; the page that names them is asked for each time.
       const isAsset = pathname.startsWith('/assets/');
       res.setHeader('Cache-Control', isAsset ? 'public, max-age=31536000, immutable' : 'no-cache');

@@ -10,13 +10,21 @@ const JSON_LABEL =
 
 const inflaters = { gzip: gunzipSync, deflate: inflateSync, br: brotliDecompressSync };
 
+declare module 'express-serve-static-core' {
+  interface Request {
+    /** The JSON text of `req.body`, inflated. */
+    bodyBytes?: Buffer;
+  }
+}
+
 /** Reads the body as JSON into `req.body`; gzip, deflate and br are inflated, and `bytesMax` counts what comes out. */
 export function jsonBody(bytesMax: number): RequestHandler {
   return async (req, _res, next) => {
     requireJsonLabel(req);
     const inflate = inflaterOf(req);
-    const bytes = await readBody(req, bytesMax);
-    req.body = parseBody(inflate(bytes, bytesMax));
+    const bytes = inflate(await readBody(req, bytesMax), bytesMax);
+    req.body = parseBody(bytes);
+    req.bodyBytes = bytes;
     next();
   };
 }

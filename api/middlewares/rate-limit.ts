@@ -5,6 +5,7 @@ import { type Logger } from '@event-tracker/shared/logger';
 import { type ApiConfig } from '../config.ts';
 import { Problem } from '../problems.ts';
 import { apiCounts } from '../services/metrics.ts';
+import { createRateLimitHeaders } from './rate-limit-headers.ts';
 
 export type RateLimitStore = Store;
 
@@ -15,25 +16,24 @@ const IPV6_SUBNET = 64;
 export function rateLimiter(config: ApiConfig, store: RateLimitStore, logger: Logger): RequestHandler {
   if (config.RATE_LIMIT_MODE === 'off') return (_req, _res, next) => next();
 
+  const setHeaders = createRateLimitHeaders(config.RATE_LIMIT_WINDOW_MS);
   const limit = rateLimit({
     windowMs: config.RATE_LIMIT_WINDOW_MS,
     limit: config.RATE_LIMIT_MAX_REQUESTS,
     keyGenerator: ({ address }) => (isIPv6(address) ? ipKeyGenerator(address, IPV6_SUBNET) : address),
-    standardHeaders: 'draft-8',
+    standardHeaders: false,
     legacyHeaders: false,
     store,
     skip: allowed(config.RATE_LIMIT_ALLOWLIST),
     handler: (req, res, next) => {
       apiCounts.rateLimited += 1;
-      const { used, limit } = (req as unknown as { rateLimit: RateLimitInfo }).rateLimit;
+      const info = infoOf(req)!;
+      const { used, limit } = info;
       // One line an address and window; a flood must not become a flood of log entries.
       if (used === limit + 1)
         logger.warn({ ip: req.address, limit, mode: config.RATE_LIMIT_MODE }, 'rate limit exceeded');
-      if (config.RATE_LIMIT_MODE === 'observe') {
-        res.removeHeader('Retry-After');
-        next();
-        return;
-      }
+      if (config.RATE_LIMIT_MODE === 'observe') return next();
+      res.setHeader('Retry-After', setHeaders(res, info));
       next(
         new Problem(
           'rate-limited',
@@ -49,8 +49,18 @@ export function rateLimiter(config: ApiConfig, store: RateLimitStore, logger: Lo
   return (req, res, next) => {
     // The address of a client that is gone already is not known any more, and nobody waits for an answer.
     if (!req.address) res.destroy();
-    else void limit(req, res, next);
+    else
+      void limit(req, res, (error?: unknown) => {
+        const info = infoOf(req);
+        if (info && error === undefined) setHeaders(res, info);
+        next(error);
+      });
   };
+}
+
+/** What express-rate-limit has found out of a request; nothing of one that is never limited. */
+function infoOf(req: Request): RateLimitInfo | undefined {
+  return (req as { rateLimit?: RateLimitInfo }).rateLimit;
 }
 
 function allowed(allowlist: BlockList): (req: Request) => boolean {

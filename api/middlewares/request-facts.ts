@@ -1,5 +1,6 @@
-import { type RequestHandler } from 'express';
+import { type Request, type RequestHandler } from 'express';
 import { createId } from '@event-tracker/shared/id';
+import { type ApiConfig } from '../config.ts';
 
 declare module 'express-serve-static-core' {
   interface Request {
@@ -18,10 +19,15 @@ const MAPPED_IPV4 = /^::ffff:(?=\d+\.)/i;
  * Takes over the client's `X-Request-Id` where it is plain and short, makes one otherwise, and sends it back; finds out
  * who the client is.
  */
-export const requestFacts: RequestHandler = (req, res, next) => {
-  const given = req.headers['x-request-id'];
-  req.id = typeof given === 'string' && ACCEPTABLE.test(given) ? given : createId();
-  req.address = req.ip?.replace(MAPPED_IPV4, '') ?? '';
-  res.setHeader('X-Request-Id', req.id);
-  next();
-};
+export function requestFacts({ TRUST_PROXY }: Pick<ApiConfig, 'TRUST_PROXY'>): RequestHandler {
+  // Without a proxy to trust `req.ip` is the same, after a look at X-Forwarded-For.
+  const addressOf =
+    TRUST_PROXY === false ? (req: Request) => req.socket.remoteAddress : (req: Request) => req.ip;
+  return (req, res, next) => {
+    const given = req.headers['x-request-id'];
+    req.id = typeof given === 'string' && ACCEPTABLE.test(given) ? given : createId();
+    req.address = addressOf(req)?.replace(MAPPED_IPV4, '') ?? '';
+    res.setHeader('X-Request-Id', req.id);
+    next();
+  };
+}

@@ -8,14 +8,15 @@ export type RequestFacts = Pick<ActivityEvent, 'source' | 'receivedAt' | 'reques
 export interface Ingestion {
   /**
    * Resolves to the ids of the events, in their order, once the queue holds all of them durably. Rejects with
-   * QueueUnavailable otherwise; some may then be queued, and sending them again with the same ids is harmless.
+   * QueueUnavailable otherwise; some may then be queued, and sending them again with the same ids is harmless. `asSent`
+   * are the same activities, without ids of their own, as the JSON array that came.
    */
-  accept(activities: readonly Activity[], facts: RequestFacts): Promise<string[]>;
+  accept(activities: readonly Activity[], facts: RequestFacts, asSent?: Buffer): Promise<string[]>;
 }
 
 export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
   return {
-    async accept(activities, facts) {
+    async accept(activities, facts, asSent) {
       // Written out, because spreading costs more than checking the event.
       const { source, receivedAt, requestId, ip, userAgent } = facts;
       const events = activities.map(
@@ -32,7 +33,7 @@ export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
           userAgent,
         }),
       );
-      await queue.publish(events);
+      await queue.publish(events, asSent);
       return events.map(({ eventId }) => eventId);
     },
   };

@@ -63,11 +63,11 @@ export const publishesInFlight = () => publishing;
 /** Counts what goes through a queue to its far end, whoever publishes: new events and replayed ones alike. */
 export function meterPublish(queue: Pick<Queue, 'publish'>): Pick<Queue, 'publish'> {
   return {
-    async publish(events) {
+    async publish(events, asSent) {
       const begun = performance.now();
       publishing += 1;
       try {
-        await queue.publish(events);
+        await queue.publish(events, asSent);
         apiCounts.accepted += events.length;
         confirmSeconds.observe((performance.now() - begun) / 1000);
       } catch (error) {

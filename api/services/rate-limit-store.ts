@@ -26,6 +26,7 @@ export class RedisRateLimitStore implements Store {
   readonly #deadline = new Deadline();
   readonly #options: Options;
   readonly #logger: Logger;
+  readonly #turns = new Map<string, Turn>();
   #gathering = false;
   #state: 'starting' | 'shared' | 'degraded' | 'closed' = 'starting';
 
@@ -89,13 +90,32 @@ export class RedisRateLimitStore implements Store {
   async increment(key: string): Promise<ClientRateLimitInfo> {
     if (this.degraded) return this.#local.increment(key);
     try {
-      return await this.#deadline.bound(this.#shared.increment(key));
+      return await this.#count(key);
     } catch (error) {
       const first = this.#state === 'shared';
       this.#enter('degraded', error);
       if (first) void this.#recover();
       return this.#local.increment(key);
     }
+  }
+
+  /**
+   * Counts the first request that a client has in a turn of the event loop by RedisStore, and the others of that turn by one
+   * more command for all of them: each has a number of its own, as if they had been counted one by one.
+   */
+  #count(key: string): Promise<ClientRateLimitInfo> {
+    const turn = this.#turns.get(key);
+    if (turn) return turn.countAnother();
+    if (this.#turns.size === 0) setImmediate(() => this.#endTurn());
+    const first = this.#deadline.bound(this.#shared.increment(key));
+    this.#turns.set(key, new Turn(first));
+    return first;
+  }
+
+  #endTurn(): void {
+    for (const [key, turn] of this.#turns)
+      turn.end((count) => this.#deadline.bound(this.#redis.incrby(this.#shared.prefixKey(key), count)));
+    this.#turns.clear();
   }
 
   async decrement(key: string): Promise<void> {
@@ -139,6 +159,35 @@ export class RedisRateLimitStore implements Store {
     if (state === 'shared')
       this.#logger.info('requests are limited in Redis, together with the other API processes');
     else this.#logger.warn({ err: error }, 'Redis does not answer: this process limits on its own');
+  }
+}
+
+/** The requests of one client in one turn of the event loop. */
+class Turn {
+  readonly #first: Promise<ClientRateLimitInfo>;
+  #others = 0;
+  #counted: Promise<{ totalHits: number; resetTime: Date | undefined }> | undefined;
+  #end: (total: Promise<number>) => void = () => undefined;
+
+  constructor(first: Promise<ClientRateLimitInfo>) {
+    this.#first = first;
+  }
+
+  async countAnother(): Promise<ClientRateLimitInfo> {
+    const place = (this.#others += 1);
+    this.#counted ??= this.#countOthers(new Promise<number>((resolve) => (this.#end = resolve)));
+    const { totalHits, resetTime } = await this.#counted;
+    return { totalHits: totalHits - this.#others + place, resetTime };
+  }
+
+  async #countOthers(total: Promise<number>): Promise<{ totalHits: number; resetTime: Date | undefined }> {
+    const [{ resetTime }, totalHits] = await Promise.all([this.#first, total]);
+    return { totalHits, resetTime };
+  }
+
+  /** No more requests are counted with these; `count` adds a number and resolves to the sum behind it. */
+  end(count: (others: number) => Promise<number>): void {
+    if (this.#others > 0) this.#end(count(this.#others));
   }
 }
 

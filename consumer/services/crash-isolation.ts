@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { StoreUnavailable } from '@event-tracker/shared/errors';
-import { itemsOfArray, parseJson } from '@event-tracker/shared/json';
+import { readMessage } from '@event-tracker/shared/message';
 import { type Message, type MessageHandler, type Verdict } from '@event-tracker/shared/queue/queue';
 import { type Store } from '../store/store.ts';
 import { type Backoff } from './backoff.ts';
@@ -128,14 +128,14 @@ function keyOf({ body }: Message): string {
   return createHash('sha256').update(body).digest('hex');
 }
 
-/** Each event of a message that is a JSON array as a message of its own; any other message as it is. */
+/** Each event of a message as a message of its own; what cannot be read stays as it is. */
 function eventsOf(message: Message): Message[] {
   try {
-    if (!Array.isArray(parseJson(message.body))) return [message];
+    const { events, bytesOf } = readMessage(message.body);
+    return events.map((_event, index) => ({ ...message, body: bytesOf(index) }));
   } catch {
     return [message];
   }
-  return itemsOfArray(message.body).map((body) => ({ ...message, body }));
 }
 
 function needsIsolation(earlier = 0): boolean {

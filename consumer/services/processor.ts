@@ -1,6 +1,6 @@
 import { StoreUnavailable, type FieldError } from '@event-tracker/shared/errors';
 import { parseEvent } from '@event-tracker/shared/event';
-import { itemsOfArray, parseJson } from '@event-tracker/shared/json';
+import { type MessageContent, readMessage } from '@event-tracker/shared/message';
 import { type Message, type MessageHandler } from '@event-tracker/shared/queue/queue';
 import { type DeadLetter, type Delivery, type Store } from '../store/store.ts';
 import { type Backoff } from './backoff.ts';
@@ -25,26 +25,23 @@ export function createProcessor(
     await batcher.room(message.body.length);
     const die = (dead: Dead, cause: Cause) => createDeadLetter(dead, cause, worker);
     const unread = (cause: Cause) => ({ letters: [die({ message }, cause)], isStored: false });
-    let content: unknown;
+    let content: MessageContent;
     try {
-      content = parseJson(message.body);
+      content = readMessage(message.body);
     } catch (error) {
       const { name, message: text } = error as Error;
       if (name !== 'SyntaxError' && name !== 'TypeError') throw error;
       return unread({ reason: 'invalid-json', error: text });
     }
-    const events: unknown[] = Array.isArray(content) ? content : [content];
+    const { events, isOne, bytesOf } = content;
     if (events.length === 0 || events.length > EVENTS_MAX) {
       const error = `the message holds ${events.length} events, not 1 to ${EVENTS_MAX}`;
       return unread({ reason: 'invalid-event', error });
     }
-    // Only a message with a bad event is taken apart.
-    let items: Buffer[] | undefined;
-    const body = (index: number) => (items ??= itemsOfArray(message.body))[index] ?? message.body;
     const place = (event: unknown, index: number): Dead =>
-      Array.isArray(content)
-        ? { message, event, part: { index, of: events.length, body: () => body(index) } }
-        : { message, event };
+      isOne
+        ? { message, event }
+        : { message, event, part: { index, of: events.length, body: () => bytesOf(index) } };
 
     const letters: DeadLetter[] = [];
     const good: number[] = [];

@@ -37,9 +37,9 @@ export class MemoryQueue implements Queue {
     this.#handOut();
   }
 
-  async publish(events: readonly ActivityEvent[]): Promise<void> {
+  async publish(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void> {
     await this.ping();
-    await this.#packer.add(events);
+    await this.#packer.add(events, asSent);
   }
 
   consume(handle: MessageHandler, options: ConsumeOptions): Promise<Consumer> {

@@ -113,9 +113,9 @@ class MongodbQueue implements Queue {
     }
   }
 
-  async publish(events: readonly ActivityEvent[]): Promise<void> {
+  async publish(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void> {
     if (this.#closed.signal.aborted) throw new QueueUnavailable('closed');
-    await this.#packer.add(events);
+    await this.#packer.add(events, asSent);
   }
 
   async #send(body: Buffer, settled: () => void): Promise<void> {

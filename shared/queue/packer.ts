@@ -1,5 +1,6 @@
 import { QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
+import { packBatch } from '../message.ts';
 
 /** A message grows no larger than this unless a single event is. Small messages keep broker and worker memory flat. */
 export const MESSAGE_BYTES_MAX = 256 * 1024;
@@ -59,18 +60,36 @@ export class Packer {
     this.#send = send;
   }
 
-  /** Rejects with QueueUnavailable at once where the events do not fit into what may be in flight. */
-  async add(events: readonly ActivityEvent[]): Promise<void> {
+  /**
+   * Rejects with QueueUnavailable at once where the events do not fit into what may be in flight. `asSent` are the same
+   * events as a JSON array, which become a message as they are where they fit into one.
+   */
+  async add(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void> {
     const { messageEventsMax, keyOf } = this.#options;
-    const groups = keyOf ? groupBy(events, keyOf) : new Map([['', events]]);
-    const chunks = [...groups].flatMap(([key, group]) => chunksOf(group, messageEventsMax, key));
+    if (asSent && !keyOf && events.length > 1 && events.length <= messageEventsMax) {
+      const body = packBatch(asSent, events);
+      if (body.length <= MESSAGE_BYTES_MAX) return this.#sendAlone(body);
+    }
+    const chunks = keyOf
+      ? [...groupBy(events, keyOf)].flatMap(([key, group]) => chunksOf(group, messageEventsMax, key))
+      : chunksOf(events, messageEventsMax, '');
     this.#admit(chunks.reduce((sum, { bytes }) => sum + bytes, 0));
-    const packs = new Set(chunks.map((chunk) => this.#put(chunk)));
-    const last = [...packs].at(-1);
+    const packs = chunks.map((chunk) => this.#put(chunk));
+    const last = packs.at(-1);
     if (!last) return;
     last.requests += 1;
     this.#requests += 1;
-    await (packs.size === 1 ? last.sent : Promise.all(Array.from(packs, ({ sent }) => sent)));
+    await (packs.length === 1 ? last.sent : Promise.all(packs.map(({ sent }) => sent)));
+  }
+
+  /** Behind what came before it in this turn. */
+  #sendAlone(body: Buffer): Promise<void> {
+    const one = { requests: 1, bytes: body.length };
+    this.#admit(one.bytes);
+    this.flush();
+    this.#requests += one.requests;
+    this.#bytes += one.bytes;
+    return this.#send(body, () => this.#settle(one), '');
   }
 
   /** Sends now what waits for the end of this turn. */
@@ -114,7 +133,7 @@ export class Packer {
     return pack;
   }
 
-  #settle({ requests, bytes }: Pack): void {
+  #settle({ requests, bytes }: Pick<Pack, 'requests' | 'bytes'>): void {
     this.#requests -= requests;
     this.#bytes -= bytes;
   }

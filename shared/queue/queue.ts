@@ -51,9 +51,10 @@ export interface Consumer {
 export interface Queue {
   /**
    * Queues the events of one request together, in one message where they fit, and that of other requests which arrive in
-   * the same turn of the event loop with them.
+   * the same turn of the event loop with them. `asSent` is the JSON array in which a
+   * client sent them, with nothing but their userId, eventType, timestamp and payload; all else they have in common.
    */
-  publish(events: readonly ActivityEvent[]): Promise<void>;
+  publish(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void>;
   /** Hands every message to `handle`, now and after each reconnect, until the consumer is stopped. */
   consume(handle: MessageHandler, options: ConsumeOptions): Promise<Consumer>;
   /** Resolves when the broker can be reached now; rejects with QueueUnavailable otherwise. */

@@ -181,9 +181,9 @@ class RabbitmqQueue implements Queue {
     return this.#session;
   }
 
-  async publish(events: readonly ActivityEvent[]): Promise<void> {
+  async publish(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void> {
     this.#ready();
-    await this.#packer.add(events);
+    await this.#packer.add(events, asSent);
   }
 
   #publishRecentAgain(): void {
