@@ -59,7 +59,7 @@ export function createApp({
   app.use(securityHeaders());
   app.use(requestFacts(config));
   const intake = createIntake(config, rateLimiter(config, rateLimitStore, logger));
-  app.use('/api/v1/activities', activityRoutes(config, intake, ingestion, store));
+  activityRoutes(app, config, intake, ingestion, store);
   app.use('/api/v1/events', eventRoutes(intake, ingestion));
   app.use('/events', generatedEventRoutes(config, intake, ingestion, store, logger));
   app.use('/health', healthRoutes(readiness));

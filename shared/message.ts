@@ -10,6 +10,13 @@ interface BatchFacts extends Pick<ActivityEvent, 'source' | 'receivedAt' | 'requ
 const BATCH = Buffer.from('{"batch":');
 const BRACKET = '['.charCodeAt(0);
 
+/** One event from the bytes that its client sent, a JSON object, with what the API adds behind them. */
+export function packEvent(asSent: Buffer, event: ActivityEvent): string {
+  const { eventId, source, receivedAt, requestId, ip, userAgent } = event;
+  const facts = JSON.stringify({ eventId, source, receivedAt, requestId, ip, userAgent });
+  return `${asSent.toString('utf8', 0, asSent.length - 1)},${facts.slice(1)}`;
+}
+
 /**
  * The message of a whole batch: the bytes that its client sent, a JSON array, and behind them what the API adds to each of
  * its events. Writing the events out anew took the API longer than all else it does for them.

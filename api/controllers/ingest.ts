@@ -10,7 +10,6 @@ import { countInvalid } from '../services/metrics.ts';
 export const BATCH_EVENTS_MAX = 2500;
 /** Longest user agent that is kept; the rest is cut. */
 const USER_AGENT_LENGTH_MAX = 512;
-const BRACKET = '['.charCodeAt(0);
 // Printable ASCII, short enough to stay within an event id when a batch adds its index.
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,120}$/;
 
@@ -26,7 +25,13 @@ export function ingestOne(ingestion: Ingestion, dialect: Dialect = activities): 
       throw invalid(faults);
     }
 
-    const [eventId = ''] = await ingestion.accept([withKey(parsed.value, key.value)], facts(req, source));
+    const isAsSent = stands(req, '{', '}') && saysTheSame(req.body, parsed.value);
+    const asSent = isAsSent ? req.bodyBytes : undefined;
+    const [eventId = ''] = await ingestion.accept(
+      [withKey(parsed.value, key.value)],
+      facts(req, source),
+      asSent,
+    );
     const { status, body } = accepted(eventId);
     sendAccepted(res, status, body);
   };
@@ -47,8 +52,7 @@ export function ingestBatch(ingestion: Ingestion, dialect: Dialect = activities)
     const behindMs = sentAt.value ? Date.parse(request.receivedAt) - Date.parse(sentAt.value) : 0;
     const accepted: Activity[] = [];
     const rejected: { index: number; details: FieldError[] }[] = [];
-    // Neither an array within an object, nor one behind a byte order mark or spaces.
-    let isAsSent = behindMs === 0 && req.bodyBytes?.[0] === BRACKET;
+    let isAsSent = inputs.length > 1 && behindMs === 0 && stands(req, '[', ']');
     inputs.forEach((input, index) => {
       const parsed = withClock(parse(input, req.body), behindMs);
       isAsSent &&= parsed.ok && saysTheSame(input, parsed.value);
@@ -63,10 +67,15 @@ export function ingestBatch(ingestion: Ingestion, dialect: Dialect = activities)
   };
 }
 
-/** Whether the queue may hold the client's own bytes: nothing of them was altered, added, or would be taken for an id. */
-function saysTheSame(input: unknown, { eventId, userId, payload }: Activity): boolean {
+/** Whether the body begins and ends with these, without spaces or a byte order mark around them. */
+function stands({ bodyBytes }: Request, first: string, last: string): boolean {
+  return bodyBytes?.[0] === first.charCodeAt(0) && bodyBytes.at(-1) === last.charCodeAt(0);
+}
+
+/** Whether the queue may hold the client's own bytes: nothing of them was altered or added, and none is an id. */
+function saysTheSame(input: unknown, { eventId, userId, timestamp, payload }: Activity): boolean {
   const said = input as Record<string, unknown>;
-  const isUnaltered = said.userId === userId && said.payload === payload && 'timestamp' in said;
+  const isUnaltered = said.userId === userId && said.timestamp === timestamp && said.payload === payload;
   return isUnaltered && eventId === undefined && Object.keys(said).length === 4;
 }
 
@@ -144,6 +153,6 @@ function facts(req: Request, source: string): RequestFacts {
     receivedAt: new Date().toISOString(),
     requestId: req.id,
     ip: req.address || null,
-    userAgent: req.get('user-agent')?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,
+    userAgent: req.headers['user-agent']?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,
   };
 }

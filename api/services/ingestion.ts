@@ -9,7 +9,7 @@ export interface Ingestion {
   /**
    * Resolves to the ids of the events, in their order, once the queue holds all of them durably. Rejects with
    * QueueUnavailable otherwise; some may then be queued, and sending them again with the same ids is harmless. `asSent`
-   * are the same activities, without ids of their own, as the JSON array that came.
+   * are the same activities, without ids of their own, as the JSON that came: an array, or the only one.
    */
   accept(activities: readonly Activity[], facts: RequestFacts, asSent?: Buffer): Promise<string[]>;
 }

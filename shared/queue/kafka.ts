@@ -121,9 +121,9 @@ class KafkaQueue implements Queue {
     void this.connectLater();
   }
 
-  async publish(events: readonly ActivityEvent[]): Promise<void> {
+  async publish(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void> {
     this.#ready();
-    await this.#packer.add(events);
+    await this.#packer.add(events, asSent);
   }
 
   async #send(value: Buffer, settled: () => void, key: string): Promise<void> {

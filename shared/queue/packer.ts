@@ -1,6 +1,6 @@
 import { QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
-import { packBatch } from '../message.ts';
+import { packBatch, packEvent } from '../message.ts';
 
 /** A message grows no larger than this unless a single event is. Small messages keep broker and worker memory flat. */
 export const MESSAGE_BYTES_MAX = 256 * 1024;
@@ -62,17 +62,11 @@ export class Packer {
 
   /**
    * Rejects with QueueUnavailable at once where the events do not fit into what may be in flight. `asSent` are the same
-   * events as a JSON array, which become a message as they are where they fit into one.
+   * events as JSON, an array or the only one, which go into a message as they are where they fit into one.
    */
   async add(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void> {
-    const { messageEventsMax, keyOf } = this.#options;
-    if (asSent && !keyOf && events.length > 1 && events.length <= messageEventsMax) {
-      const body = packBatch(asSent, events);
-      if (body.length <= MESSAGE_BYTES_MAX) return this.#sendAlone(body);
-    }
-    const chunks = keyOf
-      ? [...groupBy(events, keyOf)].flatMap(([key, group]) => chunksOf(group, messageEventsMax, key))
-      : chunksOf(events, messageEventsMax, '');
+    const chunks = this.#chunk(events, asSent);
+    if (Buffer.isBuffer(chunks)) return this.#sendAlone(chunks);
     this.#admit(chunks.reduce((sum, { bytes }) => sum + bytes, 0));
     const packs = chunks.map((chunk) => this.#put(chunk));
     const last = packs.at(-1);
@@ -80,6 +74,22 @@ export class Packer {
     last.requests += 1;
     this.#requests += 1;
     await (packs.length === 1 ? last.sent : Promise.all(packs.map(({ sent }) => sent)));
+  }
+
+  /** A whole message, or parts of those to come. */
+  #chunk(events: readonly ActivityEvent[], asSent: Buffer | undefined): Buffer | Chunk[] {
+    const { messageEventsMax, keyOf } = this.#options;
+    const [first] = events;
+    if (asSent && first && events.length === 1) {
+      const text = packEvent(asSent, first);
+      return [{ key: keyOf?.(first) ?? '', text, events: 1, bytes: Buffer.byteLength(text) + 1 }];
+    }
+    if (asSent && !keyOf && events.length <= messageEventsMax) {
+      const body = packBatch(asSent, events);
+      if (body.length <= MESSAGE_BYTES_MAX) return body;
+    }
+    if (!keyOf) return chunksOf(events, messageEventsMax, '');
+    return [...groupBy(events, keyOf)].flatMap(([key, group]) => chunksOf(group, messageEventsMax, key));
   }
 
   /** Behind what came before it in this turn. */

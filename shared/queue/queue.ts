@@ -51,8 +51,9 @@ export interface Consumer {
 export interface Queue {
   /**
    * Queues the events of one request together, in one message where they fit, and that of other requests which arrive in
-   * the same turn of the event loop with them. `asSent` is the JSON array in which a
-   * client sent them, with nothing but their userId, eventType, timestamp and payload; all else they have in common.
+   * the same turn of the event loop with them. `asSent` is the JSON in which
+   * a client sent them, an array or the only one, with nothing but their userId, eventType, timestamp and payload; but for
+   * the ids, all else they have in common.
    */
   publish(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void>;
   /** Hands every message to `handle`, now and after each reconnect, until the consumer is stopped. */
