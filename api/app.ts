@@ -1,15 +1,15 @@
 import express, { type Express } from 'express';
+import helmet from 'helmet';
 import { type Store } from '@event-tracker/consumer/store/store';
 import { type Logger } from '@event-tracker/shared/logger';
 import { type Readiness } from '@event-tracker/shared/readiness';
 import { type ApiConfig } from './config.ts';
-import { writeConstantHeadersAtOnce } from './constant-headers.ts';
+import { beginWithHeaders } from './header-text.ts';
 import { dashboard } from './middlewares/dashboard.ts';
 import { errorHandler } from './middlewares/error-handler.ts';
 import { notFound } from './middlewares/not-found.ts';
 import { type RateLimitStore, rateLimiter } from './middlewares/rate-limit.ts';
 import { requestFacts } from './middlewares/request-facts.ts';
-import { securityHeaders } from './middlewares/security-headers.ts';
 import { activityRoutes } from './routes/activities.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { eventRoutes, generatedEventRoutes } from './routes/dialects.ts';
@@ -54,9 +54,8 @@ export function createApp({
   app.set('trust proxy', config.TRUST_PROXY);
   app.disable('etag');
   app.disable('x-powered-by');
-  writeConstantHeadersAtOnce(app);
 
-  app.use(securityHeaders());
+  beginWithHeaders(app, helmet());
   app.use(requestFacts(config));
   const intake = createIntake(config, rateLimiter(config, rateLimitStore, logger));
   activityRoutes(app, config, intake, ingestion, store);

@@ -29,5 +29,6 @@ function withPrototype<T extends typeof IncomingMessage | typeof ServerResponse>
     construct.call(this, first, second);
   }
   Derived.prototype = prototype;
+  Object.setPrototypeOf(Derived, Base);
   return Derived as unknown as T;
 }

@@ -2,6 +2,7 @@ import { type Request, type RequestHandler, type Response } from 'express';
 import { type FieldError } from '@event-tracker/shared/errors';
 import { type Activity, type Parsed, parseTimestamp } from '@event-tracker/shared/event';
 import { activities, type Dialect } from '../dialects/dialect.ts';
+import { writeHeader } from '../header-text.ts';
 import { Problem } from '../problems.ts';
 import { type Ingestion, type RequestFacts } from '../services/ingestion.ts';
 import { countInvalid } from '../services/metrics.ts';
@@ -86,7 +87,7 @@ function acceptedOne(eventId: string): { status: number; body: object } {
 /** Beyond this `res.json` only does what an answer to a POST has no use for, in 2 % of the request's time in a profile. */
 function sendAccepted(res: Response, status: number, body: object): void {
   res.statusCode = status;
-  res.setHeader('Content-Type', 'application/json; charset=utf-8');
+  writeHeader(res, 'Content-Type', 'application/json; charset=utf-8');
   res.end(JSON.stringify(body));
 }
 

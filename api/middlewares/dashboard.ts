@@ -4,7 +4,7 @@ import { type RequestHandler } from 'express';
 import helmet from 'helmet';
 import sirv from 'sirv';
 import { Problem } from '../problems.ts';
-import { constantHeaders } from '../constant-headers.ts';
+import { insteadOfHeaders } from '../header-text.ts';
 
 /** Everything on the page comes from here, as a file; nothing may stand in the page itself. */
 const POLICY = {
@@ -24,7 +24,7 @@ const POLICY = {
 /** The files of the dashboard, as its build has left them: read once, and compressed already. */
 export function dashboard(folder: string): RequestHandler {
   if (!existsSync(path.join(folder, 'index.html'))) return notBuilt;
-  const setSecurityHeaders = constantHeaders(helmet({ contentSecurityPolicy: POLICY }));
+  const setSecurityHeaders = insteadOfHeaders(helmet({ contentSecurityPolicy: POLICY }));
   const files = sirv(folder, {
     brotli: true,
     gzip: true,

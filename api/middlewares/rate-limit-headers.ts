@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Response } from 'express';
 import { type RateLimitInfo } from 'express-rate-limit';
+import { writeHeader } from '../header-text.ts';
 
 /** Clients whose policy is kept as text; with one more all are made anew. */
 const POLICIES_MAX = 10_000;
@@ -34,8 +35,8 @@ export function createRateLimitHeaders(windowMs: number): (res: Response, info: 
     const leftMs = resetTime ? resetTime.getTime() - Date.now() : windowMs;
     const seconds = Math.max(0, Math.ceil(leftMs / 1000));
     const policy = policyOf(info);
-    res.setHeader('RateLimit', `${policy.slice(0, policy.indexOf(';'))}; r=${remaining}; t=${seconds}`);
-    res.setHeader('RateLimit-Policy', policy);
+    writeHeader(res, 'RateLimit', `${policy.slice(0, policy.indexOf(';'))}; r=${remaining}; t=${seconds}`);
+    writeHeader(res, 'RateLimit-Policy', policy);
     return seconds;
   };
 }

@@ -1,6 +1,7 @@
 import { type Request, type RequestHandler } from 'express';
 import { createId } from '@event-tracker/shared/id';
 import { type ApiConfig } from '../config.ts';
+import { writeHeader } from '../header-text.ts';
 
 declare module 'express-serve-static-core' {
   interface Request {
@@ -27,7 +28,7 @@ export function requestFacts({ TRUST_PROXY }: Pick<ApiConfig, 'TRUST_PROXY'>): R
     const given = req.headers['x-request-id'];
     req.id = typeof given === 'string' && ACCEPTABLE.test(given) ? given : createId();
     req.address = addressOf(req)?.replace(MAPPED_IPV4, '') ?? '';
-    res.setHeader('X-Request-Id', req.id);
+    writeHeader(res, 'X-Request-Id', req.id);
     next();
   };
 }
