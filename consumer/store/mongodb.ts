@@ -76,7 +76,9 @@ export function createMongodbStore(url: string, { worker, timeoutMs }: StoreOpti
 }
 
 function toDocument(activity: StoredActivity): ActivityDocument {
-  return { _id: activity.eventId, ...activity };
+  // Each field by its name: a spread behind a field takes V8 several times as long.
+  const { eventId, userId, eventType, timestamp, payload, source, processing } = activity;
+  return { _id: eventId, eventId, userId, eventType, timestamp, payload, source, processing };
 }
 
 function fromDocument({ _id, ...activity }: ActivityDocument): StoredActivity {

@@ -62,6 +62,25 @@ test('while a write is in flight the batch grows; a full one goes out beside it,
   expect(store.sizes()).toEqual([1, 3, 3, 3, 1]);
 });
 
+test('beside a write of a hundredth of a batch the next one goes out at once, and no third', async () => {
+  const { store, batcher } = setUp({ batchSizeMax: 200, writesInFlightMax: 2 });
+  for (const count of [2, 1, 1]) {
+    void add(batcher, count);
+    await turn();
+  }
+  expect(store.sizes()).toEqual([2, 1]);
+  store.writes[0]?.resolve();
+  await until(() => store.writes.length === 3);
+  store.writes[1]?.resolve();
+  store.writes[2]?.resolve();
+  await turn();
+  void add(batcher, 3);
+  await turn();
+  void add(batcher, 1);
+  await turn();
+  expect(store.sizes()).toEqual([2, 1, 1, 3]);
+});
+
 test('a batch ends at 8 MiB, and a larger event is written alone', async () => {
   const { store, batcher } = setUp({ batchSizeMax: 100, writesInFlightMax: 1 });
   const MiB = 1024 * 1024;

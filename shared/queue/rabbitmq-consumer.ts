@@ -15,7 +15,9 @@ export class RabbitmqConsumer {
   readonly #options: ConsumeOptions;
   readonly #logger: Logger;
   readonly #lost: (model: ChannelModel, reason?: string) => void;
-  readonly #running = new Set<Promise<void>>();
+  /** Messages that are handed out and have no verdict. */
+  #undecided = 0;
+  readonly #allDecided = new Set<() => void>();
   #model: ChannelModel | undefined;
   #subscription: { channel: Channel; deliveries: Deliveries; consumerTag: string } | undefined;
   #stopped = false;
@@ -54,25 +56,29 @@ export class RabbitmqConsumer {
     if (this.#stopped) await this.#end();
   }
 
+  /** Of each message no more is kept than its tag and one promise: a thousand of them wait for the store at a time. */
   #receive(delivery: ConsumeMessage, deliveries: Deliveries): void {
-    if (this.#stopped) return deliveries.giveBack(delivery);
-    const running = this.#decide(delivery).then((verdict) => {
-      this.#running.delete(running);
-      deliveries.settle(delivery, verdict);
-    });
-    this.#running.add(running);
-  }
-
-  async #decide(delivery: ConsumeMessage): Promise<Verdict> {
-    try {
-      return await this.#handle({
-        body: delivery.content,
-        attempts: attempts(delivery),
-        redelivered: isRedelivered(delivery),
-      });
-    } catch (error) {
+    const tag = delivery.fields.deliveryTag;
+    if (this.#stopped) return deliveries.giveBack(tag);
+    this.#undecided += 1;
+    const decided = (verdict: Verdict) => {
+      deliveries.settle(tag, verdict);
+      this.#undecided -= 1;
+      if (this.#undecided === 0) this.#allDecided.forEach((resolve) => resolve());
+    };
+    const failed = (error: unknown) => {
       this.#logger.error({ err: error }, 'message handler failed; the message is retried');
-      return 'retry';
+      decided('retry');
+    };
+    const message = {
+      body: delivery.content,
+      attempts: attempts(delivery),
+      redelivered: isRedelivered(delivery),
+    };
+    try {
+      this.#handle(message).then(decided, failed);
+    } catch (error) {
+      failed(error);
     }
   }
 
@@ -87,7 +93,7 @@ export class RabbitmqConsumer {
     if (channel && consumerTag)
       await within(STOP_TIMEOUT_MS, channel.cancel(consumerTag)).catch(() => undefined);
     deliveries?.stopDelaying();
-    await Promise.all(this.#running);
+    if (this.#undecided > 0) await new Promise<void>((resolve) => this.#allDecided.add(resolve));
     deliveries?.flush();
     // The broker reads a channel in order: once it has closed it, it has taken every verdict.
     if (channel) await within(STOP_TIMEOUT_MS, channel.close()).catch(() => undefined);
@@ -112,12 +118,12 @@ function attempts({ fields, properties }: ConsumeMessage): number {
 class Deliveries {
   readonly #channel: Channel;
   readonly #retryDelayMs: number;
-  readonly #delayed = new Map<ConsumeMessage, NodeJS.Timeout>();
+  readonly #delayed = new Map<number, NodeJS.Timeout>();
   /** Delivery tags count 1, 2, 3... on each channel; everything below this one is decided. */
   #undecided = 1;
   /** What is decided from there on. */
   readonly #decided = new Set<number>();
-  #acks: ConsumeMessage[] = [];
+  #acks: number[] = [];
   #delaying = true;
   #dropped = false;
 
@@ -126,28 +132,28 @@ class Deliveries {
     this.#retryDelayMs = retryDelayMs;
   }
 
-  settle(delivery: ConsumeMessage, verdict: Verdict): void {
+  settle(tag: number, verdict: Verdict): void {
     if (this.#dropped) return;
-    if (verdict === 'ack') this.#ack(delivery);
-    else if (verdict === 'dead') this.#nack(delivery, false);
-    else if (!this.#delaying) this.giveBack(delivery);
+    if (verdict === 'ack') this.#ack(tag);
+    else if (verdict === 'dead') this.#nack(tag, false);
+    else if (!this.#delaying) this.giveBack(tag);
     else {
-      const timer = setTimeout(() => this.giveBack(delivery), this.#retryDelayMs);
-      this.#delayed.set(delivery, timer);
+      const timer = setTimeout(() => this.giveBack(tag), this.#retryDelayMs);
+      this.#delayed.set(tag, timer);
     }
   }
 
-  giveBack(delivery: ConsumeMessage): void {
-    this.#delayed.delete(delivery);
-    this.#nack(delivery, true);
+  giveBack(tag: number): void {
+    this.#delayed.delete(tag);
+    this.#nack(tag, true);
   }
 
   /** Gives back at once what waits for its retry, and from now on everything that is to be retried. */
   stopDelaying(): void {
     this.#delaying = false;
-    for (const [delivery, timer] of this.#delayed) {
+    for (const [tag, timer] of this.#delayed) {
       clearTimeout(timer);
-      this.giveBack(delivery);
+      this.giveBack(tag);
     }
   }
 
@@ -158,15 +164,15 @@ class Deliveries {
     this.#delayed.clear();
   }
 
-  #ack(delivery: ConsumeMessage): void {
+  #ack(tag: number): void {
     if (this.#acks.length === 0) setImmediate(() => this.flush());
-    this.#acks.push(delivery);
-    this.#decided.add(delivery.fields.deliveryTag);
+    this.#acks.push(tag);
+    this.#decided.add(tag);
   }
 
-  #nack(delivery: ConsumeMessage, requeue: boolean): void {
-    this.#decided.add(delivery.fields.deliveryTag);
-    this.#send(() => this.#channel.nack(delivery, false, requeue));
+  #nack(tag: number, requeue: boolean): void {
+    this.#decided.add(tag);
+    this.#send(() => this.#channel.nack(delivered(tag), false, requeue));
   }
 
   flush(): void {
@@ -174,13 +180,12 @@ class Deliveries {
     this.#acks = [];
     while (this.#decided.delete(this.#undecided)) this.#undecided++;
     // `multiple` must name a delivery that is still unacknowledged: the latest of this flush, never an earlier nack.
-    let last: ConsumeMessage | undefined;
-    for (const delivery of acks) {
-      if (delivery.fields.deliveryTag >= this.#undecided) this.#send(() => this.#channel.ack(delivery));
-      else if (!last || last.fields.deliveryTag < delivery.fields.deliveryTag) last = delivery;
+    let latest = 0;
+    for (const tag of acks) {
+      if (tag >= this.#undecided) this.#send(() => this.#channel.ack(delivered(tag)));
+      else if (latest < tag) latest = tag;
     }
-    const latest = last;
-    if (latest) this.#send(() => this.#channel.ack(latest, true));
+    if (latest > 0) this.#send(() => this.#channel.ack(delivered(latest), true));
   }
 
   #send(verdict: () => void): void {
@@ -192,4 +197,9 @@ class Deliveries {
       this.drop();
     }
   }
+}
+
+/** As much of a message as amqplib reads for a verdict; the rest is not kept until then. */
+function delivered(deliveryTag: number): ConsumeMessage {
+  return { fields: { deliveryTag } } as ConsumeMessage;
 }
