@@ -13,7 +13,10 @@ export function isStorable(value: unknown, depth = 0): boolean {
   if (typeof value === 'string') return isStorableText(value);
   if (typeof value !== 'object' || value === null) return true;
   if (depth >= PAYLOAD_DEPTH_MAX) return false;
-  if (Array.isArray(value)) return value.every((item) => isStorable(item, depth + 1));
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isStorable(item, depth + 1)) return false;
+    return true;
+  }
   const fields = value as Record<string, unknown>;
   for (const key in fields) {
     if (key === '_bsontype' || key === '__proto__' || (key === '$ref' && '$id' in fields)) return false;

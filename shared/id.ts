@@ -15,7 +15,20 @@ const generator = new V7Generator({
   },
 });
 
+const DIGITS = Buffer.from('0123456789abcdef');
+/** Where the two digits of each byte stand. */
+const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+const text = Buffer.alloc(36, '-');
+
 /** A new UUIDv7 (RFC 9562, section 5.7): ids in order of time keep new documents together in the store's index. */
 export function createId(): string {
-  return generator.generate().toString();
+  const { bytes } = generator.generate();
+  // Its own `toString` makes a string for each digit, 1 KB in all and half of the time of an id.
+  for (let index = 0; index < 16; index += 1) {
+    const byte = bytes[index]!;
+    const place = PLACES[index]!;
+    text[place] = DIGITS[byte >> 4]!;
+    text[place + 1] = DIGITS[byte & 15]!;
+  }
+  return text.toString('latin1');
 }
