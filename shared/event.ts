@@ -132,20 +132,23 @@ const eventSchema = Joi.object({
 /** Checks an event in full; `plainEvent` is the shorter way for those that are plainly good. */
 export const checkEvent = createParser<ActivityEvent>(eventSchema);
 
-/** Checks what a client sent as one event; on failure names every wrong field at once. */
-export function parseActivity(input: unknown): Parsed<Activity> {
-  const plain = plainActivity(input);
+/**
+ * Checks what a client sent as one event; on failure names every wrong field at once. `isPlain` is what `readJson` says of
+ * the JSON that it is from.
+ */
+export function parseActivity(input: unknown, isPlain = false): Parsed<Activity> {
+  const plain = plainActivity(input, isPlain);
   return plain ? { ok: true, value: plain } : checkActivity(input);
 }
 
 /** Checks one event that came off the queue, which anyone may have put there. The value may be the input itself. */
-export function parseEvent(input: unknown): Parsed<ActivityEvent> {
-  const plain = plainEvent(input);
+export function parseEvent(input: unknown, isPlain = false): Parsed<ActivityEvent> {
+  const plain = plainEvent(input, isPlain);
   return plain ? { ok: true, value: plain } : checkEvent(input);
 }
 
 /** What `checkActivity` makes of a plainly good one; undefined is no verdict. */
-export function plainActivity(input: unknown): Activity | undefined {
+export function plainActivity(input: unknown, isPlain = false): Activity | undefined {
   if (!isObject(input)) return undefined;
   const { eventId, id, userId, eventType, timestamp, payload } = input;
   const ids = Number(eventId !== undefined) + Number(id !== undefined);
@@ -154,11 +157,11 @@ export function plainActivity(input: unknown): Activity | undefined {
   const user = Number.isSafeInteger(userId) ? String(userId) : userId;
   const key = eventId ?? id;
   const good =
-    (ids === 0 || isText(key, EVENT_ID_LENGTH_MAX)) &&
-    isText(user, USER_ID_LENGTH_MAX) &&
-    isText(eventType, EVENT_TYPE_LENGTH_MAX) &&
+    (ids === 0 || isText(key, EVENT_ID_LENGTH_MAX, isPlain)) &&
+    isText(user, USER_ID_LENGTH_MAX, isPlain) &&
+    isText(eventType, EVENT_TYPE_LENGTH_MAX, isPlain) &&
     typeof timestamp === 'string' &&
-    (payload === undefined || (isObject(payload) && isStorable(payload)));
+    (payload === undefined || (isObject(payload) && isStorable(payload, isPlain)));
   const instant = good ? parseTimestamp(timestamp) : undefined;
   if (!good || instant === undefined) return undefined;
   const activity: Activity = { userId: user, eventType, timestamp: instant, payload: payload ?? {} };
@@ -167,19 +170,19 @@ export function plainActivity(input: unknown): Activity | undefined {
 }
 
 /** What `checkEvent` makes of a plainly good one; undefined is no verdict. */
-export function plainEvent(input: unknown): ActivityEvent | undefined {
+export function plainEvent(input: unknown, isPlain = false): ActivityEvent | undefined {
   if (!isObject(input) || Object.keys(input).length !== 10) return undefined;
   const { timestamp, receivedAt, payload, requestId, ip, userAgent } = input;
   const good =
-    isText(input.eventId, EVENT_ID_LENGTH_MAX) &&
-    isText(input.userId, USER_ID_LENGTH_MAX) &&
-    isText(input.eventType, EVENT_TYPE_LENGTH_MAX) &&
-    isText(input.source) &&
-    (requestId === null || isText(requestId)) &&
-    (ip === null || isText(ip)) &&
-    (userAgent === null || userAgent === '' || isText(userAgent)) &&
+    isText(input.eventId, EVENT_ID_LENGTH_MAX, isPlain) &&
+    isText(input.userId, USER_ID_LENGTH_MAX, isPlain) &&
+    isText(input.eventType, EVENT_TYPE_LENGTH_MAX, isPlain) &&
+    isText(input.source, Infinity, isPlain) &&
+    (requestId === null || isText(requestId, Infinity, isPlain)) &&
+    (ip === null || isText(ip, Infinity, isPlain)) &&
+    (userAgent === null || userAgent === '' || isText(userAgent, Infinity, isPlain)) &&
     isObject(payload) &&
-    isStorable(payload) &&
+    isStorable(payload, isPlain) &&
     typeof timestamp === 'string' &&
     typeof receivedAt === 'string';
   if (!good) return undefined;

@@ -10,43 +10,53 @@ const SUSPECT = /[\t\n\r :,[]-?\d(?:\d{15}|[\d.]{23}|[\d.]{15,}[eE]|[\d.]*[eE][+
 // Most texts have nothing of the kind, which is seen in a third of the time: none of these, and no long run of digits.
 const EXPONENT = /\d[eE][+-]?\d{3}/;
 const LONG_RUN = 16;
+const IS_DIGIT_OR_POINT = new Uint8Array(256);
+for (const code of Buffer.from('.0123456789')) IS_DIGIT_OR_POINT[code] = 1;
 const NUMBER_BEGINS = /[-\d]/g;
 const IN_NUMBER = new Set('+-.0123456789eE');
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+export interface Json {
+  value: unknown;
+  /** No string in it is written with an escape of a code unit: all are well-formed Unicode without NUL. */
+  isPlain: boolean;
+}
 
 /**
  * Parses JSON bytes without altering anything silently: bytes that are not UTF-8 throw, and a number that JSON.parse
  * would change (2^63, 1e400) becomes a marked string, which `inexactNumber` recognises and validation refuses.
  * Fractions are IEEE 754 doubles, as RFC 8259 section 6 expects. Throws SyntaxError or TypeError.
  */
-export function parseJson(bytes: Uint8Array): unknown {
+export function readJson(bytes: Uint8Array): Json {
   const text = utf8.decode(bytes);
   const value: unknown = JSON.parse(text);
   // Only a text that is known to be JSON is scanned: there every string ends, and what stands before a number is known.
-  if (typeof value !== 'number' && !mayBeInexact(text)) return value;
+  if (typeof value !== 'number' && !mayBeInexact(text, bytes))
+    return { value, isPlain: !text.includes('\\u') };
   const marked = markInexact(text);
-  return marked === text ? value : JSON.parse(marked);
+  return marked === text ? { value, isPlain: false } : { value: JSON.parse(marked), isPlain: false };
 }
 
-function mayBeInexact(text: string): boolean {
-  return (EXPONENT.test(text) || hasLongRun(text)) && SUSPECT.test(text);
+/** The value that `readJson` gives. */
+export function parseJson(bytes: Uint8Array): unknown {
+  return readJson(bytes).value;
+}
+
+function mayBeInexact(text: string, bytes: Uint8Array): boolean {
+  return (EXPONENT.test(text) || hasLongRun(bytes)) && SUSPECT.test(text);
 }
 
 /** Whether `LONG_RUN` digits and points stand side by side: any such run has one of them at a multiple of it. */
-function hasLongRun(text: string): boolean {
-  for (let at = 0; at < text.length; at += LONG_RUN) {
-    let [begin, end] = [at, at];
-    while (end < at + LONG_RUN && isDigitOrPoint(text.charCodeAt(end))) end += 1;
-    if (end === at) continue;
-    while (begin > at - LONG_RUN && isDigitOrPoint(text.charCodeAt(begin - 1))) begin -= 1;
+function hasLongRun(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at += LONG_RUN) {
+    if (IS_DIGIT_OR_POINT[bytes[at]!] === 0) continue;
+    let [begin, end] = [at, at + 1];
+    while (end < bytes.length && end < at + LONG_RUN && IS_DIGIT_OR_POINT[bytes[end]!] === 1) end += 1;
+    while (begin > 0 && begin > at - LONG_RUN && IS_DIGIT_OR_POINT[bytes[begin - 1]!] === 1) begin -= 1;
     if (end - begin >= LONG_RUN) return true;
   }
   return false;
-}
-
-function isDigitOrPoint(code: number): boolean {
-  return (code >= 0x30 && code <= 0x39) || code === 0x2e;
 }
 
 /** The literal that a marked string stands for; undefined for every other string. */

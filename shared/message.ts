@@ -1,5 +1,5 @@
 import { type ActivityEvent } from './event.ts';
-import { itemsOfArray, parseJson } from './json.ts';
+import { itemsOfArray, readJson } from './json.ts';
 
 /** What the events of one request have in common, and the id of each. */
 interface BatchFacts extends Pick<ActivityEvent, 'source' | 'receivedAt' | 'requestId' | 'ip' | 'userAgent'> {
@@ -31,21 +31,23 @@ export function packBatch(asSent: Buffer, events: readonly ActivityEvent[]): Buf
 export interface MessageContent {
   /** Nothing is checked of them. */
   events: unknown[];
+  /** What `readJson` says of them. */
+  isPlain: boolean;
   /** Whether the message is one event and nothing else. */
   isOne: boolean;
   /** The bytes of one of the events, as a message of its own. */
   bytesOf: (index: number) => Buffer;
 }
 
-/** Reads a message: one event, a JSON array of them, or a batch. Throws what `parseJson` throws. */
+/** Reads a message: one event, a JSON array of them, or a batch. Throws what `readJson` throws. */
 export function readMessage(bytes: Buffer): MessageContent {
-  const content = parseJson(bytes);
+  const { value: content, isPlain } = readJson(bytes);
   if (!Array.isArray(content) && !isBatch(content, bytes))
-    return { events: [content], isOne: true, bytesOf: () => bytes };
+    return { events: [content], isPlain, isOne: true, bytesOf: () => bytes };
   // Only a message with a bad event is taken apart. A batch has its array first.
   let items: Buffer[] | undefined;
   const itemOf = (index: number) => (items ??= itemsOfArray(bytes))[index] ?? bytes;
-  if (Array.isArray(content)) return { events: content, isOne: false, bytesOf: itemOf };
+  if (Array.isArray(content)) return { events: content, isPlain, isOne: false, bytesOf: itemOf };
   const { batch, eventIds, source, receivedAt, requestId, ip, userAgent } = content;
   const factsOf = (index: number) => ({
     eventId: eventIds[index],
@@ -62,6 +64,7 @@ export function readMessage(bytes: Buffer): MessageContent {
       ip,
       userAgent,
     })),
+    isPlain,
     isOne: false,
     bytesOf: (index) => withFacts(itemOf(index), factsOf(index)),
   };

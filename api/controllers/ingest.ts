@@ -19,7 +19,7 @@ export function ingestOne(ingestion: Ingestion, dialect: Dialect = activities): 
   const { source, parse, accepted = acceptedOne } = dialect;
   return async (req, res) => {
     const key = idempotencyKey(req);
-    const parsed = parse(req.body, req.body);
+    const parsed = parse(req.body, req.body, req.bodyIsPlain === true);
     const faults = [...key.faults, ...(parsed.ok ? [] : parsed.details)];
     if (!parsed.ok || faults.length > 0) {
       countInvalid(1);
@@ -55,7 +55,7 @@ export function ingestBatch(ingestion: Ingestion, dialect: Dialect = activities)
     const rejected: { index: number; details: FieldError[] }[] = [];
     let isAsSent = inputs.length > 1 && behindMs === 0 && stands(req, '[', ']');
     inputs.forEach((input, index) => {
-      const parsed = withClock(parse(input, req.body), behindMs);
+      const parsed = withClock(parse(input, req.body, req.bodyIsPlain === true), behindMs);
       isAsSent &&= parsed.ok && saysTheSame(input, parsed.value);
       if (parsed.ok) accepted.push(withKey(parsed.value, key.value && `${key.value}-${index}`));
       else rejected.push({ index, details: parsed.details });

@@ -9,8 +9,11 @@ import { parseSentAt } from './batch-envelope.ts';
 export interface Dialect {
   /** Kept with each event as its `source`. */
   source: string;
-  /** Checks what the client sent as one event and maps it; `body` is the whole body, which may hold facts of a batch. */
-  parse: (input: unknown, body: unknown) => Parsed<Activity>;
+  /**
+   * Checks what the client sent as one event and maps it; `body` is the whole body, which may hold facts of a batch, and
+   * `isPlain` what `readJson` says of it.
+   */
+  parse: (input: unknown, body: unknown, isPlain: boolean) => Parsed<Activity>;
   /** When a batch was sent by the clock that its timestamps are from, where its body may tell it. */
   parseSentAt?: (body: unknown) => Parsed<string | undefined>;
   /** The answer to one event that the queue holds, where it is not `202` with `status` and `eventId`. */
@@ -20,4 +23,8 @@ export interface Dialect {
 }
 
 /** The project's own. */
-export const activities: Dialect = { source: 'activities', parse: parseActivity, parseSentAt };
+export const activities: Dialect = {
+  source: 'activities',
+  parse: (input, _body, isPlain) => parseActivity(input, isPlain),
+  parseSentAt,
+};

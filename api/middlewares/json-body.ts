@@ -1,6 +1,6 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { type Request, type RequestHandler } from 'express';
-import { parseJson } from '@event-tracker/shared/json';
+import { type Json, readJson } from '@event-tracker/shared/json';
 import { Problem } from '../problems.ts';
 import { readBody } from './read-body.ts';
 
@@ -14,6 +14,8 @@ declare module 'express-serve-static-core' {
   interface Request {
     /** The JSON text of `req.body`, inflated. */
     bodyBytes?: Buffer;
+    /** What `readJson` says of it. */
+    bodyIsPlain?: boolean;
   }
 }
 
@@ -23,7 +25,9 @@ export function jsonBody(bytesMax: number): RequestHandler {
     requireJsonLabel(req);
     const inflate = inflaterOf(req);
     const bytes = inflate(await readBody(req, bytesMax), bytesMax);
-    req.body = parseBody(bytes);
+    const { value, isPlain } = parseBody(bytes);
+    req.body = value;
+    req.bodyIsPlain = isPlain;
     req.bodyBytes = bytes;
     next();
   };
@@ -75,10 +79,10 @@ function requireJsonLabel(req: Request): void {
   );
 }
 
-function parseBody(bytes: Buffer): unknown {
+function parseBody(bytes: Buffer): Json {
   if (bytes.length === 0) throw new Problem('invalid-json', 'The body is empty; send a JSON text.');
   try {
-    return parseJson(bytes);
+    return readJson(bytes);
   } catch (error) {
     throw new Problem('invalid-json', `The body is not JSON in UTF-8: ${(error as Error).message}`);
   }

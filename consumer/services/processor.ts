@@ -35,7 +35,7 @@ export function createProcessor(
       if (name !== 'SyntaxError' && name !== 'TypeError') throw error;
       return unread({ reason: 'invalid-json', error: text });
     }
-    const { events, isOne, bytesOf } = content;
+    const { events, isPlain, isOne, bytesOf } = content;
     if (events.length === 0 || events.length > EVENTS_MAX) {
       const error = `the message holds ${events.length} events, not 1 to ${EVENTS_MAX}`;
       return unread({ reason: 'invalid-event', error });
@@ -50,7 +50,7 @@ export function createProcessor(
     const deliveries: Delivery[] = [];
     const { attempts, redelivered } = message;
     events.forEach((event, index) => {
-      const parsed = parseEvent(event);
+      const parsed = parseEvent(event, isPlain);
       if (parsed.ok) {
         good.push(index);
         deliveries.push({ event: parsed.value, attempts, redelivered });
