@@ -81,6 +81,41 @@ test('beside a write of a hundredth of a batch the next one goes out at once, an
   expect(store.sizes()).toEqual([2, 1, 1, 3]);
 });
 
+test('behind a write of many events the next one gathers for as long as that took, unless a batch is full', async () => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+  try {
+    const { store, batcher } = setUp({ batchSizeMax: 20, writesInFlightMax: 2 });
+    void add(batcher, 16);
+    await turn();
+    jest.advanceTimersByTime(4);
+    store.writes[0]?.resolve();
+    await turn();
+    for (const count of [1, 2]) {
+      void add(batcher, count);
+      await turn();
+    }
+    jest.advanceTimersByTime(3);
+    await turn();
+    expect(store.sizes()).toEqual([16]);
+    void add(batcher, 20);
+    await turn();
+    expect(store.sizes()).toEqual([16, 20]);
+    store.writes[1]?.resolve();
+    await turn();
+    jest.advanceTimersByTime(1);
+    await turn();
+    expect(store.sizes()).toEqual([16, 20, 3]);
+    store.writes[2]?.resolve();
+    await turn();
+    // Few events came last, so that the next one does not wait.
+    void add(batcher, 1);
+    await turn();
+    expect(store.sizes()).toEqual([16, 20, 3, 1]);
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
 test('a batch ends at 8 MiB, and a larger event is written alone', async () => {
   const { store, batcher } = setUp({ batchSizeMax: 100, writesInFlightMax: 1 });
   const MiB = 1024 * 1024;
