@@ -13,6 +13,8 @@ export interface LoadOptions {
   events: number;
   /** For reads: how many users there are. */
   users?: number;
+  /** Each request comes from another of `POOL_EVENTS` clients, as a proxy tells; otherwise all come from one. */
+  manyClients?: boolean;
   /** Requests a second, sent whether or not earlier ones were answered. Without it each answer sends the next one. */
   rate?: number;
   /** Marks one event in so many, and waits until it is in `activities` of this database. */
@@ -188,7 +190,7 @@ class Load {
   }
 }
 
-function createPool({ events, users = 1 }: LoadOptions): Buffer[] {
+function createPool({ events, users = 1, manyClients = false }: LoadOptions): Buffer[] {
   const size = Math.ceil(POOL_EVENTS / Math.max(events, 1));
   return Array.from({ length: size }, (_, index) => {
     if (events === 0) {
@@ -196,15 +198,16 @@ function createPool({ events, users = 1 }: LoadOptions): Buffer[] {
       return Buffer.from(`GET /api/v1/activities?userId=${userId} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`);
     }
     const activities = Array.from({ length: events }, (_, part) => anActivity(index * events + part));
-    return post(JSON.stringify(events === 1 ? activities[0] : activities), events);
+    const client = manyClients ? `X-Forwarded-For: 10.0.${index >> 8}.${index & 255}\r\n` : '';
+    return post(JSON.stringify(events === 1 ? activities[0] : activities), events, client);
   });
 }
 
-function post(body: string, events: number): Buffer {
+function post(body: string, events: number, header = ''): Buffer {
   const path = events === 1 ? '/api/v1/activities' : '/api/v1/activities/batch';
   return Buffer.from(
     `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `${header}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }
 
