@@ -93,7 +93,7 @@ export const apiVariables: Variables<ApiConfig> = {
     .default(500)
     .unit('events')
     .description(
-      'Most events of one message. Requests that arrive together share a message, as a JSON array; with 1 each event is a message of its own, for other programs that read the queue',
+      'Most events of one message. Requests that arrive together share a message, as a JSON array, and a batch may be one as it was sent; with 1 each event is a message of its own, for other programs that read the queue',
     ),
   PUBLISH_IN_FLIGHT_MAX: Joi.number()
     .integer()

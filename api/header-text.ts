@@ -31,7 +31,9 @@ export function insteadOfHeaders(middleware: Middleware): (res: ServerResponse) 
   const headers = headersOf(middleware);
   const text = textOf(headers);
   return (res: Response) => {
-    if (res[TEXT] !== undefined) res[TEXT] = text;
+    // Behind those of every response stand others by now, such as the request's id.
+    const { length } = (Object.getPrototypeOf(res) as Response)[TEXT] ?? '';
+    if (res[TEXT] !== undefined) res[TEXT] = text + res[TEXT].slice(length);
     else for (const [name, value] of headers) res.setHeader(name, value);
   };
 }

@@ -167,8 +167,9 @@ function routesOf(documented: string[]): string[] {
   const paths = documented.flatMap((route) => prefixesOf(route.split(' ')[1] ?? ''));
   paths.sort((a, b) => a.length - b.length);
   return (app.router as unknown as { stack: Layer[] }).stack.flatMap((layer) => {
-    const mount = paths.find((one) => layer.match(one)) ?? 'an undocumented path';
-    return (layer.handle.stack ?? []).flatMap(({ route }) =>
+    const ofApp = layer.route && [layer];
+    const mount = ofApp ? '' : (paths.find((one) => layer.match(one)) ?? 'an undocumented path');
+    return (ofApp ?? layer.handle.stack ?? []).flatMap(({ route }) =>
       Object.keys(route?.methods ?? {})
         .filter((method) => ['get', 'post', 'put', 'patch', 'delete'].includes(method))
         .map((method) => `${method.toUpperCase()} ${mount}${route?.path.replace(/\/$/, '') ?? ''}`),

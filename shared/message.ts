@@ -22,10 +22,13 @@ export function packEvent(asSent: Buffer, event: ActivityEvent): string {
  * its events. Writing the events out anew took the API longer than all else it does for them.
  */
 export function packBatch(asSent: Buffer, events: readonly ActivityEvent[]): Buffer {
-  const { source, receivedAt, requestId, ip, userAgent } = events[0]!;
   const eventIds = events.map(({ eventId }) => eventId);
+  return Buffer.concat([BATCH, asSent, endOfBatch({ ...events[0]!, eventIds })]);
+}
+
+function endOfBatch({ eventIds, source, receivedAt, requestId, ip, userAgent }: BatchFacts): Buffer {
   const facts: BatchFacts = { eventIds, source, receivedAt, requestId, ip, userAgent };
-  return Buffer.concat([BATCH, asSent, Buffer.from(`,${JSON.stringify(facts).slice(1)}`)]);
+  return Buffer.from(`,${JSON.stringify(facts).slice(1)}`);
 }
 
 export interface MessageContent {
@@ -44,10 +47,12 @@ export function readMessage(bytes: Buffer): MessageContent {
   const { value: content, isPlain } = readJson(bytes);
   if (!Array.isArray(content) && !isBatch(content, bytes))
     return { events: [content], isPlain, isOne: true, bytesOf: () => bytes };
-  // Only a message with a bad event is taken apart. A batch has its array first.
+  // Only a message with a bad event is taken apart.
   let items: Buffer[] | undefined;
-  const itemOf = (index: number) => (items ??= itemsOfArray(bytes))[index] ?? bytes;
-  if (Array.isArray(content)) return { events: content, isPlain, isOne: false, bytesOf: itemOf };
+  if (Array.isArray(content)) {
+    const bytesOf = (index: number) => (items ??= itemsOfArray(bytes))[index] ?? bytes;
+    return { events: content, isPlain, isOne: false, bytesOf };
+  }
   const { batch, eventIds, source, receivedAt, requestId, ip, userAgent } = content;
   const factsOf = (index: number) => ({
     eventId: eventIds[index],
@@ -66,20 +71,40 @@ export function readMessage(bytes: Buffer): MessageContent {
     })),
     isPlain,
     isOne: false,
-    bytesOf: (index) => withFacts(itemOf(index), factsOf(index)),
+    bytesOf: (index) => {
+      const item = (items ??= itemsOfBatch(bytes, content))[index];
+      return item ? withFacts(item, factsOf(index)) : bytes;
+    },
   };
 }
 
+/** Whether it is what `packBatch` makes. Anything else that begins like it is one event, and a bad one. */
 function isBatch(content: unknown, bytes: Buffer): content is BatchFacts & { batch: readonly object[] } {
   if (!bytes.subarray(0, BATCH.length).equals(BATCH) || bytes[BATCH.length] !== BRACKET) return false;
-  const { batch, eventIds } = content as { batch?: unknown; eventIds?: unknown };
-  return Array.isArray(batch) && Array.isArray(eventIds) && eventIds.length === batch.length;
+  const { batch, eventIds, source, receivedAt, requestId, ip, userAgent } = content as Record<
+    string,
+    unknown
+  >;
+  return (
+    Array.isArray(batch) &&
+    Array.isArray(eventIds) &&
+    eventIds.length === batch.length &&
+    batch.every((item) => typeof item === 'object' && item !== null && !Array.isArray(item)) &&
+    [...(eventIds as unknown[]), source, receivedAt].every((fact) => typeof fact === 'string') &&
+    [requestId, ip, userAgent].every((fact) => typeof fact === 'string' || fact === null)
+  );
 }
 
-/** The text of a JSON object with more fields behind its own; any other JSON text as it is. */
+/** None where another program has written more behind the array, such as a second one, which is then the one that counts. */
+function itemsOfBatch(bytes: Buffer, facts: BatchFacts): Buffer[] {
+  const items = itemsOfArray(bytes);
+  const end = items.reduce((sum, { length }) => sum + length + 1, BATCH.length + 1);
+  return bytes.subarray(end).equals(endOfBatch(facts)) ? items : [];
+}
+
+/** The text of a JSON object with more fields behind its own. */
 function withFacts(item: Buffer, facts: object): Buffer {
-  const end = item.lastIndexOf('}');
-  if (end < 0) return item;
   const comma = item.includes('"') ? ',' : '';
+  const end = item.lastIndexOf('}');
   return Buffer.concat([item.subarray(0, end), Buffer.from(comma + JSON.stringify(facts).slice(1))]);
 }

@@ -6,7 +6,7 @@ import {
 } from '@event-tracker/consumer/store/store';
 import { type FieldError } from '@event-tracker/shared/errors';
 import { type ActivityEvent } from '@event-tracker/shared/event';
-import { parseJson } from '@event-tracker/shared/json';
+import { readMessage } from '@event-tracker/shared/message';
 import { type Queue } from '@event-tracker/shared/queue/queue';
 import { reviveEvents } from './revive-event.ts';
 
@@ -110,7 +110,8 @@ function parseBody({
   body,
 }: DeadLetter): { ok: true; value: unknown } | { ok: false; details: FieldError[] } {
   try {
-    return { ok: true, value: parseJson(body) };
+    const { events, isOne } = readMessage(body);
+    return { ok: true, value: isOne ? events[0] : events };
   } catch {
     return { ok: false, details: [{ field: '', message: 'the bytes are not JSON in UTF-8' }] };
   }

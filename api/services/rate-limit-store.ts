@@ -11,6 +11,11 @@ const TICK_MS = 25;
 const SILENCE_TIMEOUT_MS = 2000;
 /** How often a Redis that was away is tried again. */
 const RECOVERY_INTERVAL_MS = 500;
+/** As the script of RedisStore counts one: that one has not run yet where Redis has just forgotten it. */
+const COUNT_SCRIPT = `
+if redis.call("PTTL", KEYS[1]) > 0 then return redis.call("INCRBY", KEYS[1], ARGV[1]) end
+redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
+return tonumber(ARGV[1])`;
 /** At start, Redis gets this long to answer before this process counts alone. */
 const START_TIMEOUT_MS = 2000;
 
@@ -27,6 +32,7 @@ export class RedisRateLimitStore implements Store {
   readonly #options: Options;
   readonly #logger: Logger;
   readonly #turns = new Map<string, Turn>();
+  #alone: Promise<unknown> = Promise.resolve();
   #gathering = false;
   #state: 'starting' | 'shared' | 'degraded' | 'closed' = 'starting';
 
@@ -88,15 +94,22 @@ export class RedisRateLimitStore implements Store {
   }
 
   async increment(key: string): Promise<ClientRateLimitInfo> {
-    if (this.degraded) return this.#local.increment(key);
+    if (this.degraded) return this.#countAlone(key);
     try {
       return await this.#count(key);
     } catch (error) {
       const first = this.#state === 'shared';
       this.#enter('degraded', error);
       if (first) void this.#recover();
-      return this.#local.increment(key);
+      return this.#countAlone(key);
     }
+  }
+
+  /** One after the other: MemoryStore gives all of a client the same object, which those of a whole turn would read too late. */
+  #countAlone(key: string): Promise<ClientRateLimitInfo> {
+    const counted = this.#alone.then(() => this.#local.increment(key)).then((info) => ({ ...info }));
+    this.#alone = counted;
+    return counted;
   }
 
   /**
@@ -114,8 +127,13 @@ export class RedisRateLimitStore implements Store {
 
   #endTurn(): void {
     for (const [key, turn] of this.#turns)
-      turn.end((count) => this.#deadline.bound(this.#redis.incrby(this.#shared.prefixKey(key), count)));
+      turn.end((count) => this.#deadline.bound(this.#countOthers(key, count)));
     this.#turns.clear();
+  }
+
+  #countOthers(key: string, count: number): Promise<number> {
+    const { windowMs } = this.#options;
+    return this.#redis.eval(COUNT_SCRIPT, 1, this.#shared.prefixKey(key), count, windowMs) as Promise<number>;
   }
 
   async decrement(key: string): Promise<void> {

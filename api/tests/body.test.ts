@@ -1,6 +1,8 @@
 import { connect } from 'node:net';
 import { type AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { MemoryStore } from 'express-rate-limit';
 import {
   ACTIVITIES,
   activity,
@@ -84,6 +86,105 @@ describe('A body that is taken', () => {
     const chunks = [json.slice(0, 50), json.slice(50)];
     const body = chunks.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`).join('');
     expect(await exchange(port, `${head}${body}0\r\n\r\n`)).toMatch(/^HTTP\/1.1 202 /);
+  });
+
+  // The store holds the request until its body has arrived, or until a part of it has.
+  describe.each([
+    ['before it is read', true],
+    ['while it is counted and after', false],
+  ])('and arrives %s', (_title, isWhole) => {
+    let release: () => void = () => undefined;
+    let counted: Promise<void>;
+
+    async function listen(settings: Record<string, string> = {}) {
+      let begun: () => void = () => undefined;
+      counted = new Promise((resolve) => (begun = resolve));
+      const held = new Promise<void>((resolve) => (release = resolve));
+      const rateLimitStore = new MemoryStore();
+      const increment = rateLimitStore.increment.bind(rateLimitStore);
+      rateLimitStore.increment = async (key) => {
+        begun();
+        await held;
+        return increment(key);
+      };
+      const waiting = createTestApi(settings, { rateLimitStore });
+      const { port } = (await listenAs(waiting.app)).address() as AddressInfo;
+      return { ...waiting, port };
+    }
+
+    /** Writes the head and some of the body, then has the request go on, and writes the rest before or after that. */
+    async function sendParts(port: number, head: string, parts: string[]): Promise<string> {
+      const socket = connect(port, '127.0.0.1');
+      let answer = '';
+      socket.on('data', (bytes) => (answer += String(bytes)));
+      socket.on('error', () => undefined);
+      const closed = new Promise((resolve) => socket.on('close', resolve));
+      socket.write(
+        `POST ${ACTIVITIES} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${head}\r\n\r\n${parts[0]}`,
+      );
+      await counted;
+      if (!isWhole) release();
+      for (const part of parts.slice(1)) {
+        await delay(20);
+        socket.write(part);
+      }
+      await delay(50);
+      release();
+      await closed;
+      return answer;
+    }
+
+    const chunk = (text: string) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+
+    it('in several parts', async () => {
+      const { port, queue } = await listen();
+      const head = `Content-Length: ${json.length}`;
+      const answer = await sendParts(port, head, [json.slice(0, 20), json.slice(20, 90), json.slice(90)]);
+      expect(answer).toMatch(/^HTTP\/1.1 202 /);
+      expect(queue.events).toMatchObject([{ payload: activity().payload }]);
+    });
+
+    it('in chunks', async () => {
+      const { port, queue } = await listen();
+      const chunks = [json.slice(0, 20), json.slice(20, 90), json.slice(90)].map(chunk);
+      const answer = await sendParts(port, 'Transfer-Encoding: chunked', [...chunks, '0\r\n\r\n']);
+      expect(answer).toMatch(/^HTTP\/1.1 202 /);
+      expect(queue.events).toMatchObject([{ payload: activity().payload }]);
+    });
+
+    it('in chunks, and is larger than may be', async () => {
+      const { port, queue } = await listen({ BODY_BYTES_MAX: '1024' });
+      const chunks = [chunk(json), chunk(' '.repeat(1000)), '0\r\n\r\n'];
+      expect(await sendParts(port, 'Transfer-Encoding: chunked', chunks)).toMatch(/^HTTP\/1.1 413 /);
+      expect(queue.published).toEqual([]);
+    });
+
+    it.each([
+      ['with a length', 'Content-Length: 0', ['']],
+      ['in chunks', 'Transfer-Encoding: chunked', ['', '0\r\n\r\n']],
+      ['without a word', 'X: y', ['']],
+    ])('and is empty, %s', async (_how, head, parts) => {
+      const { port, queue } = await listen();
+      const answer = await sendParts(port, head, parts);
+      expect(answer).toMatch(/^HTTP\/1.1 400 /);
+      expect(answer).toContain('The body is empty');
+      expect(queue.published).toEqual([]);
+    });
+
+    it('and its client goes', async () => {
+      const { port, queue, logged } = await listen();
+      const socket = connect(port, '127.0.0.1');
+      const body = isWhole ? json : json.slice(0, 20);
+      socket.write(`POST ${ACTIVITIES} HTTP/1.1\r\nHost: x\r\nContent-Length: ${json.length}\r\n\r\n${body}`);
+      await counted;
+      await delay(20);
+      socket.destroy();
+      await delay(20);
+      release();
+      await delay(50);
+      expect(queue.published).toEqual([]);
+      expect(logged.filter(({ level }) => level === 'error')).toEqual([]);
+    });
   });
 
   it.each([

@@ -3,6 +3,7 @@ import { createMemoryStore } from '@event-tracker/consumer/store/memory';
 import { DEAD_LETTER_REASONS, type DeadLetter } from '@event-tracker/consumer/store/store';
 import { QueueUnavailable } from '@event-tracker/shared/errors';
 import { type ActivityEvent } from '@event-tracker/shared/event';
+import { packBatch, readMessage } from '@event-tracker/shared/message';
 import {
   activity,
   ADMIN_KEY,
@@ -195,6 +196,27 @@ describe('POST /api/v1/dead-letters/:id/replay', () => {
     const response = await send(api, '/letter-1/replay');
     expect(response.body).toEqual({ status: 'accepted', eventIds: ['order-1', 'dead-letter-letter-1-1'] });
     expect(api.queue.published.map((events) => events.length)).toEqual([1, 1]);
+  });
+
+  it('queues each event of a batch as it was sent in a message of its own', async () => {
+    const events = ['one', 'two'].map((eventId) => ({ ...queued, eventId }));
+    const { userId, eventType, timestamp, payload } = queued;
+    const said = JSON.stringify({ userId, eventType, timestamp, payload });
+    const body = packBatch(Buffer.from(`[${said}, ${said}]`), events);
+    const api = await apiWith(aLetter({ reason: 'crash-loop', eventId: null }, body));
+    const response = await send(api, '/letter-1/replay');
+    expect(response.body).toEqual({ status: 'accepted', eventIds: ['one', 'two'] });
+    expect(api.queue.published).toEqual(events.map((event) => [event]));
+  });
+
+  it('keeps the id of an event out of a batch, and all else that was known of it', async () => {
+    const { userId, eventType, timestamp, payload } = queued;
+    const said = JSON.stringify({ userId, eventType, timestamp, payload }, null, 2);
+    const body = packBatch(Buffer.from(`[${said},${said}]`), [queued, { ...queued, eventId: 'order-2' }]);
+    const api = await apiWith(aLetter({}, readMessage(body).bytesOf(1)));
+    const response = await send(api, '/letter-1/replay');
+    expect(response.body).toEqual({ status: 'accepted', eventIds: ['order-2'] });
+    expect(api.queue.events).toEqual([{ ...queued, eventId: 'order-2' }]);
   });
 
   it.each<[string, unknown, string[]]>([

@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { connect } from 'amqplib';
 import request from 'supertest';
 import { openStore } from '@event-tracker/consumer/store/open';
@@ -44,6 +47,14 @@ describe('The program', () => {
     api.signal('SIGTERM');
     expect(await api.ended).toBe(0);
   });
+});
+
+it('keeps requests and responses as objects with places for their properties, not as dictionaries', async () => {
+  const program = path.join(__dirname, 'fast-properties.ts');
+  const args = ['--import', 'tsx', '--conditions=source', program];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  const all = Array<boolean>(50).fill(true);
+  expect(JSON.parse(stdout)).toEqual({ requests: all, responses: all });
 });
 
 describeWith('mongodb', 'A process of the API', () => {

@@ -239,6 +239,86 @@ describeWith('redis', 'Limits that are counted in Redis', () => {
     ]);
   });
 
+  /** Requests of these clients in one turn of the event loop, over stores of two processes: the number that each has. */
+  async function countInOneTurn(stores: RedisRateLimitStore[], requests: number, keys: string[]) {
+    const counted = keys.map((): Promise<number>[] => []);
+    for (let count = 0; count < requests; count++) {
+      for (const [at, key] of keys.entries()) {
+        const counting = stores[(count + at) % stores.length]!.increment(key);
+        counted[at]!.push(counting.then(({ totalHits }) => totalHits));
+      }
+    }
+    const numbers = await Promise.all(counted.map((each) => Promise.all(each)));
+    return numbers.map((each) => each.sort((a, b) => a - b));
+  }
+
+  const oneTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+  const storesOf = (of: readonly Api[]) => of.map(({ counters }) => counters);
+
+  it('give each request of one turn a number of its own, for every client and over two processes', async () => {
+    const stores = storesOf(await startApis(2));
+    const keys = [newClient(), newClient(), newClient()];
+    expect(await countInOneTurn(stores, 40, keys)).toEqual(keys.map(() => oneTo(40)));
+    const more = await countInOneTurn(stores, 21, keys);
+    expect(more).toEqual(keys.map(() => oneTo(61).slice(40)));
+  });
+
+  it('tell all requests of one turn when their window ends, and begin anew behind it', async () => {
+    const [store] = storesOf(await startApis(1, { RATE_LIMIT_WINDOW_MS: '1000' }));
+    const key = newClient();
+    const before = Date.now();
+    const infos = await Promise.all(oneTo(5).map(() => store!.increment(key)));
+    expect(new Set(infos.map(({ resetTime }) => resetTime?.getTime())).size).toBe(1);
+    expect(infos[0]!.resetTime!.getTime()).toBeGreaterThanOrEqual(before + 1000 - 1);
+    await delay(1100);
+    expect(await countInOneTurn([store!], 5, [key])).toEqual([oneTo(5)]);
+  });
+
+  it('stay exact within one turn when Redis has forgotten its script', async () => {
+    const stores = storesOf(await startApis(2));
+    const key = newClient();
+    await command('SCRIPT', 'FLUSH');
+    expect(await countInOneTurn(stores, 30, [key])).toEqual([oneTo(30)]);
+    expect(await countInOneTurn(stores, 30, [key])).toEqual([oneTo(60).slice(30)]);
+    const client = new Redis(redis.url);
+    expect(await client.pttl(`rate-limit:${key}`)).toBeGreaterThan(0);
+    client.disconnect();
+  });
+
+  it('accept exactly the limit of many requests that arrive at once from several addresses', async () => {
+    const two = await startApis(2);
+    const outcomes = await Promise.all(oneTo(4).map(() => send(two, 120)));
+    expect(outcomes.map(({ accepted, refused }) => [accepted, refused])).toEqual(
+      oneTo(4).map(() => [50, 70]),
+    );
+  });
+
+  it('number every request of a turn in the midst of which Redis is killed or hangs', async () => {
+    for (const fail of [() => redis.kill(), () => Promise.resolve(redis.pause())]) {
+      const [store] = storesOf(await startApis(1));
+      const keys = [newClient(), newClient()];
+      await countInOneTurn([store!], 2, keys);
+      // What is counted while it fails may be counted by either, and each request has a number.
+      const counting = countInOneTurn([store!], 30, keys);
+      await fail();
+      const after = countInOneTurn([store!], 30, keys);
+      const numbers = (await Promise.all([counting, after])).flat(2);
+      expect(numbers).toHaveLength(120);
+      expect(numbers.every((number) => Number.isSafeInteger(number) && number >= 1)).toBe(true);
+      redis.resume();
+      await redis.restart();
+      for (const { counters } of apis.splice(0)) counters.shutdown();
+    }
+  });
+
+  it('fall back to this process when Redis answers with an error within a turn', async () => {
+    const [store] = storesOf(await startApis(1));
+    const key = newClient();
+    await command('LPUSH', `rate-limit:${key}`, 'x');
+    await command('PEXPIRE', `rate-limit:${key}`, '60000');
+    expect(await countInOneTurn([store!], 20, [key])).toEqual([oneTo(20)]);
+  });
+
   it('fall back to this process when Redis answers with an error', async () => {
     const two = await startApis(1);
     const client = newClient();

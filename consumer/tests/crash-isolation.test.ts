@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { StoreUnavailable } from '@event-tracker/shared/errors';
+import { packBatch, readMessage } from '@event-tracker/shared/message';
 import { type Message, type MessageHandler, type Verdict } from '@event-tracker/shared/queue/queue';
 import { createBackoff } from '../services/backoff.ts';
 import {
@@ -10,7 +11,7 @@ import {
 } from '../services/crash-isolation.ts';
 import { createMemoryStore, type MemoryStore } from '../store/memory.ts';
 import { until } from '../../tools/services/in-tests.ts';
-import { allDead, silent } from './events.ts';
+import { allDead, anEvent, silent } from './events.ts';
 
 const message = (text: string, redelivered = true): Message => ({
   body: Buffer.from(text),
@@ -38,6 +39,8 @@ function aLife(store: MemoryStore, verdict: Verdict = 'ack') {
 }
 
 const keyOf = (text: string) => createHash('sha256').update(text).digest('hex');
+const { eventType, timestamp, payload } = anEvent();
+const SAID = { eventType, timestamp, payload };
 const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 /** The worker begins these messages and dies with them. */
@@ -122,6 +125,35 @@ test('of a message of several events only the one that ends the worker is a dead
   expect(await store.readAttempts([batch, '{"a":1}', ' {"poison":2}', '{"b":3}'].map(keyOf))).toEqual([
     0, 0, 0, 0,
   ]);
+});
+
+test('a batch as it was sent goes event by event too, each as a message that can be replayed', async () => {
+  const store = createMemoryStore();
+  const said = (userId: string) => JSON.stringify({ ...SAID, userId });
+  const ids = ['first', 'poison', 'last'];
+  const batch = packBatch(
+    Buffer.from(`[${ids.map(said).join(', ')}]`),
+    ids.map((eventId) => anEvent({ eventId })),
+  );
+  const [first, poison, last] = ids.map((_id, index) => readMessage(batch).bytesOf(index).toString());
+  for (let life = 0; life < TOGETHER_ATTEMPTS_MAX; life += 1)
+    expect(await crash(store, [String(batch)])).toEqual([String(batch)]);
+  for (let attempts = 0; attempts < EVENT_ATTEMPTS_MAX; attempts += 1) {
+    const life = aLife(store);
+    void life.send(message(String(batch)));
+    await life.decide(first!);
+    await settle();
+    expect(life.begun).toEqual([first, poison]);
+  }
+  const life = aLife(store);
+  const verdict = life.send(message(String(batch)));
+  await life.decide(first!);
+  await life.decide(last!);
+  expect(await verdict).toBe('ack');
+  const letters = await allDead(store);
+  expect(letters).toMatchObject([{ reason: 'crash-loop', body: Buffer.from(poison!) }]);
+  expect(JSON.parse(letters[0]!.body.toString())).toEqual(anEvent({ eventId: 'poison', userId: 'poison' }));
+  expect(await store.readAttempts([String(batch), first!, poison!, last!].map(keyOf))).toEqual([0, 0, 0, 0]);
 });
 
 test('with a suspect in flight nothing else is begun, a first delivery neither', async () => {

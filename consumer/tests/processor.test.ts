@@ -1,3 +1,5 @@
+import { type ActivityEvent } from '@event-tracker/shared/event';
+import { packBatch, readMessage } from '@event-tracker/shared/message';
 import { type Message } from '@event-tracker/shared/queue/queue';
 import { createBackoff } from '../services/backoff.ts';
 import { Batcher } from '../services/batcher.ts';
@@ -109,6 +111,113 @@ test('when all of an array are dead letters, so is the message', async () => {
   const { store, send } = setUp();
   expect(await send([{ a: 1 }, { a: 1 }])).toBe('dead');
   expect(await allDead(store)).toHaveLength(2);
+});
+
+/** The message of a batch as its client sent it; the API would have refused some of these. */
+function aBatch(eventIds: string[], said: string[]): Buffer {
+  const events = eventIds.map((eventId) => anEvent({ eventId }));
+  return packBatch(Buffer.from(`[${said.join(',\n ')}]`), events);
+}
+
+const said = (changes: Partial<ActivityEvent> = {}) => {
+  const { userId, eventType, timestamp, payload } = anEvent(changes);
+  return JSON.stringify({ userId, eventType, timestamp, payload }, null, 1);
+};
+
+test('the events of a batch as it was sent are stored, each with what the API said of all', async () => {
+  const { store, send } = setUp();
+  const body = aBatch(['a', 'b'], [said({ userId: 'ada' }), said({ userId: 'bob' })]);
+  expect(await send(body, { attempts: 2, redelivered: true })).toBe('ack');
+  for (const [eventId, userId] of [
+    ['a', 'ada'],
+    ['b', 'bob'],
+  ] as const) {
+    const { receivedAt, requestId, ip, userAgent } = anEvent();
+    expect(await store.get(eventId)).toMatchObject({
+      ...{ eventId, userId, eventType: 'page_view', source: 'activities', payload: anEvent().payload },
+      processing: {
+        receivedAt: new Date(receivedAt),
+        requestId,
+        ip,
+        userAgent,
+        attempts: 2,
+        redelivered: true,
+      },
+    });
+  }
+  expect(await allDead(store)).toEqual([]);
+});
+
+test('of a batch as it was sent the bad events are letters of their own, to be replayed as they are', async () => {
+  const { store, send } = setUp();
+  store.rejects.add('refused');
+  const texts = [said(), said({ eventType: '' }), said({ payload: { n: 1.5, s: '}],{' } }), said()];
+  const body = aBatch(['good', 'bad', 'refused', 'fine'], texts);
+  expect(await send(body)).toBe('ack');
+  expect((await store.list({ limit: 10 })).map(({ eventId }) => eventId).sort()).toEqual(['fine', 'good']);
+  const letters = (await allDead(store)).sort((a, b) => a.id.localeCompare(b.id));
+  expect(letters).toMatchObject([
+    {
+      reason: 'invalid-event',
+      eventId: 'bad',
+      error: 'eventType must not be empty',
+      details: [{ field: 'eventType', message: 'must not be empty' }],
+    },
+    { reason: 'rejected-by-store', eventId: 'refused', error: 'rejected by the test', details: [] },
+  ]);
+  expect(letters.map(({ id }) => id.split('-')[1])).toEqual(['1', '2']);
+  const events = readMessage(body).events;
+  for (const [letter, index] of [
+    [letters[0], 1],
+    [letters[1], 2],
+  ] as const) {
+    expect(letter?.body.toString()).toContain(texts[index]!.slice(0, -1));
+    expect(JSON.parse(String(letter?.body))).toEqual(events[index]);
+  }
+  store.rejects.clear();
+  expect(await send(letters[1]?.body)).toBe('ack');
+  expect((await store.get('refused'))?.payload).toEqual({ n: 1.5, s: '}],{' });
+});
+
+test('when all of a batch as it was sent are dead letters, so is the message', async () => {
+  const { store, send } = setUp();
+  expect(await send(aBatch(['a', 'b'], ['{}', '{"userId":7}']))).toBe('dead');
+  expect((await allDead(store)).map(({ eventId }) => eventId).sort()).toEqual(['a', 'b']);
+});
+
+test.each([
+  ['a text in place of an event', (body: string) => body.replace('{}', '"}"')],
+  ['an id that is none', (body: string) => body.replace('"b"', 'null')],
+  ['another number of ids', (body: string) => body.replace(',"b"', '')],
+  ['spaces before it', (body: string) => ` ${body}`],
+])('what is like a batch, with %s, is one dead letter of exactly these bytes', async (_title, alter) => {
+  const { store, send } = setUp();
+  const body = Buffer.from(alter(aBatch(['a', 'b'], [said(), '{}']).toString()));
+  expect(await send(body)).toBe('dead');
+  const letters = await allDead(store);
+  expect(letters).toMatchObject([{ reason: 'invalid-event', eventId: null }]);
+  expect(letters[0]?.body.equals(body)).toBe(true);
+});
+
+test('a batch of no events is a dead letter: it would be gone without a trace', async () => {
+  const { store, send } = setUp();
+  const body = aBatch(['a'], []).toString().replace('"a"', '');
+  expect(await send(Buffer.from(body))).toBe('dead');
+  expect(await allDead(store)).toMatchObject([
+    {
+      reason: 'invalid-event',
+      error: expect.stringContaining('0 events') as string,
+      body: Buffer.from(body),
+    },
+  ]);
+});
+
+test('a bad event of a message that says batch twice takes all its bytes along', async () => {
+  const { store, send } = setUp();
+  const text = aBatch(['a'], [said()]).toString();
+  const body = Buffer.from(text.replace('"eventIds"', '"batch":[{"lost":true}],"eventIds"'));
+  expect(await send(body)).toBe('dead');
+  expect((await allDead(store)).map((letter) => letter.body.equals(body))).toEqual([true]);
 });
 
 test('a redelivery leaves one dead letter, that of the last delivery', async () => {

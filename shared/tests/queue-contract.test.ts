@@ -5,6 +5,7 @@ import { connect } from 'amqplib';
 import { type ISocketFactory } from 'kafkajs';
 import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
 import { QueueUnavailable } from '../errors.ts';
+import { type ActivityEvent } from '../event.ts';
 import { openKafkaQueue } from '../queue/kafka.ts';
 import { createMemoryQueue } from '../queue/memory.ts';
 import { MESSAGE_BYTES_MAX } from '../queue/packer.ts';
@@ -12,7 +13,9 @@ import { openMongodbQueue } from '../queue/mongodb.ts';
 import { type Message, type Queue, type QueueOptions, type Verdict } from '../queue/queue.ts';
 import { openRabbitmqQueue } from '../queue/rabbitmq.ts';
 import {
+  asSent,
   eventIds,
+  eventsOn,
   logger,
   makeEvent,
   openForeignKafka,
@@ -207,6 +210,67 @@ function contract(driver: Driver): void {
       ['a', 'b', 'c'],
       ['d', 'e', 'f', 'g'],
     ]);
+  });
+
+  /** Publishes requests in one turn of the event loop, and takes what comes of them off the queue. */
+  async function publishTogether(packing: Queue, requests: (readonly [ActivityEvent[], Buffer?])[]) {
+    const { messages, consumer, ids } = await consumeAll(packing);
+    await Promise.all(requests.map(([events, sent]) => packing.publish(events, sent)));
+    await until(() => ids().length >= requests.flatMap(([events]) => events).length);
+    await consumer.stop();
+    return messages;
+  }
+
+  test.each([1, 2, 7])('%i events as they were sent are the same events', async (count) => {
+    const events = range(count).map((id) => makeEvent(id, { page: '/ä', list: [1, null, ']', '"}'] }));
+    const packing = await open({ messageEventsMax: 500 });
+    const messages = await publishTogether(packing, [[events, asSent(events)]]);
+    expect(messages.map(eventsOn)).toEqual([events]);
+    const anew = await publishTogether(packing, [[events]]);
+    expect(anew.map(eventsOn)).toEqual([events]);
+  });
+
+  test('one event as it was sent is a flat object with what its client wrote, and nothing else', async () => {
+    const event = { ...makeEvent(1, { n: 1 }), ip: '203.0.113.7' };
+    const [message] = await publishTogether(queue, [[[event], asSent([event])]]);
+    const { eventId, source, receivedAt, requestId, ip, userAgent } = event;
+    const facts = JSON.stringify({ eventId, source, receivedAt, requestId, ip, userAgent });
+    expect(message?.body.toString()).toBe(`${asSent([event]).toString().slice(0, -1)},${facts.slice(1)}`);
+    expect(JSON.parse(String(message?.body))).toEqual(event);
+  });
+
+  test('with one event a message those of a batch as it was sent are flat objects', async () => {
+    const events = range(3).map((id) => makeEvent(id));
+    const messages = await publishTogether(queue, [[events, asSent(events)]]);
+    expect(messages.map(({ body }) => JSON.parse(body.toString()) as unknown)).toEqual(events);
+  });
+
+  test('a batch as it was sent of too many events for one message is split', async () => {
+    const events = range(10).map((id) => makeEvent(id));
+    const packing = await open({ messageEventsMax: 4 });
+    const messages = await publishTogether(packing, [[events, asSent(events)]]);
+    expect(messages.flatMap(eventsOn)).toEqual(events);
+    expect(Math.max(...messages.map((message) => eventsOn(message).length))).toBeLessThanOrEqual(4);
+  });
+
+  test('a batch as it was sent of too many bytes for one message is split', async () => {
+    const events = range(5).map((id) => makeEvent(id, { text: 'x'.repeat(100 * 1024) }));
+    const packing = await open({ messageEventsMax: 500 });
+    const messages = await publishTogether(packing, [[events, asSent(events)]]);
+    expect(messages.flatMap(eventsOn)).toEqual(events);
+    expect(Math.max(...messages.map(({ body }) => body.length))).toBeLessThanOrEqual(MESSAGE_BYTES_MAX);
+  });
+
+  test('requests of one turn keep their order, however each is written', async () => {
+    const requests = [['a'], ['b', 'c'], ['d'], ['e', 'f', 'g'], ['h', 'i'], ['j']].map((ids) =>
+      ids.map((id) => makeEvent(id)),
+    );
+    const packing = await open({ messageEventsMax: 500 });
+    const messages = await publishTogether(
+      packing,
+      requests.map((events, index) => (index === 3 ? [events] : [events, asSent(events)])),
+    );
+    expect(messages.flatMap(eventsOn)).toEqual(requests.flat());
   });
 
   test('no events are no message', async () => {
@@ -482,7 +546,40 @@ function contract(driver: Driver): void {
     },
   );
 
+  durableTest('batches as they were sent count as requests in flight, and no longer', async () => {
+    const limited = await open({ inFlightMax: 2, messageEventsMax: 500 });
+    const publish = (id: string) => {
+      const events = [makeEvent(`${id}-0`), makeEvent(`${id}-1`)];
+      return limited.publish(events, asSent(events));
+    };
+    for (const round of range(3)) {
+      const outcomes = await Promise.allSettled(range(3).map((id) => publish(`${round}-${id}`)));
+      expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+      expect(outcomes[2]).toMatchObject({ reason: expect.any(QueueUnavailable) as unknown });
+    }
+    const { consumer, ids } = await consumeAll(queue);
+    await until(() => ids().length >= 12);
+    await consumer.stop();
+    expect(ids()).toHaveLength(12);
+  });
+
   if (driver.durable) {
+    test('batches as they were sent are bounded in bytes too', async () => {
+      const limited = await open({ publishTimeoutMs: 500, messageEventsMax: 500 });
+      fixture.hang();
+      const text = 'x'.repeat(100_000);
+      const outcomes = await Promise.allSettled(
+        range(60).map((id) => {
+          const events = [makeEvent(`${id}-0`, { text }), makeEvent(`${id}-1`, { text })];
+          return limited.publish(events, asSent(events));
+        }),
+      );
+      const reasons = outcomes.map((outcome) => String((outcome as PromiseRejectedResult).reason));
+      expect(reasons.filter((reason) => reason.includes('bytes are in flight')).length).toBe(19);
+      await fixture.comeBack();
+      await publishAgain(limited, makeEvent('after'));
+    });
+
     test('what waits for its confirm is bounded in bytes too', async () => {
       const limited = await open({ publishTimeoutMs: 500 });
       fixture.hang();

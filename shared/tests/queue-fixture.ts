@@ -2,6 +2,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import { until } from '../../tools/services/in-tests.ts';
 import { type ActivityEvent } from '../event.ts';
 import { createLogger } from '../logger.ts';
+import { readMessage } from '../message.ts';
 import { type Message, type Queue, type QueueOptions } from '../queue/queue.ts';
 
 export const logger = createLogger('test', 'silent');
@@ -33,10 +34,22 @@ export function range(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index);
 }
 
+/** What a client would have sent for these, with spaces as people write them. */
+export function asSent(events: readonly ActivityEvent[]): Buffer {
+  const said = events.map(({ userId, eventType, timestamp, payload }) => {
+    return { timestamp, userId, eventType, payload };
+  });
+  return Buffer.from(JSON.stringify(said.length === 1 ? said[0] : said, null, 1));
+}
+
+/** The events that a message carries, as the worker reads them. */
+export function eventsOn({ body }: Pick<Message, 'body'>): ActivityEvent[] {
+  return readMessage(body).events as ActivityEvent[];
+}
+
 /** The ids of the events that a message carries. */
 export function eventIds({ body }: Pick<Message, 'body'>): string[] {
-  const events = JSON.parse(body.toString()) as ActivityEvent | ActivityEvent[];
-  return [events].flat().map(({ eventId }) => eventId);
+  return eventsOn({ body }).map(({ eventId }) => eventId);
 }
 
 /** Publishes again until it succeeds, as a client would that was answered 503. */
