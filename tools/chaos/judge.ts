@@ -40,6 +40,7 @@ const words = {
   refused: 'refused',
   heldBack: 'held back',
   degraded: 'limited without Redis',
+  anything: 'redelivered, refused, held back or limited without Redis',
 } satisfies Record<NonNullable<Row['evidence']>, string>;
 
 /** What the fault did, as a cell of the table. */
@@ -58,6 +59,12 @@ function evidenceOf(evidence: NonNullable<Row['evidence']>, observed: Observed):
       return compared.heldBack;
     case 'degraded':
       return observed.degraded;
+    // Chance says what is broken, and so what can be seen of it.
+    case 'anything':
+      return (['redelivered', 'refused', 'heldBack', 'degraded'] as const).reduce(
+        (sum, one) => sum + evidenceOf(one, observed),
+        0,
+      );
   }
 }
 
