@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Channel, connect } from 'amqplib';
+import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { MongoClient } from 'mongodb';
 import { cleanEnvironment, root } from '../programs.ts';
 import { type Child, spawnProcess } from '../services/child.ts';
@@ -28,7 +28,6 @@ const bareApi = path.join(compiled, 'bare/api.js');
 
 export const apis = {
   ours: { file: oursApi },
-  'ours, quorum queue': { file: oursApi, settings: { QUEUE_TYPE: 'quorum' } },
   'seed-shaped': { file: seedApi },
   'seed-shaped, careful': { file: seedApi, settings: { CAREFUL: '1' } },
   'bare, a message each': { file: bareApi, settings: { MESSAGES: 'each' } },
@@ -37,7 +36,6 @@ export const apis = {
 
 export const workers = {
   ours: { file: oursWorker },
-  'ours, quorum queue': { file: oursWorker, settings: { QUEUE_TYPE: 'quorum' } },
   'seed-shaped': { file: path.join(compiled, 'seed-shaped/worker.js') },
   bare: { file: path.join(compiled, 'bare/worker.js') },
 } satisfies Record<string, Kind>;
@@ -55,9 +53,16 @@ export interface Programs {
   stop: () => Promise<void>;
 }
 
+/**
+ * What a queue becomes that is declared plainly, as all programs here do: a quorum queue by the broker's default, as
+ * docker-compose.yml sets it, or a classic one, as a broker without settings has it.
+ */
+export type QueueType = 'quorum' | 'classic';
+
 /** A queue and a database of one's own, and the programs that run on them. */
 export interface Space {
   queue: string;
+  rabbitmqUrl: string;
   database: string;
   startApi: Programs['startApi'];
   startWorker: Programs['startWorker'];
@@ -76,26 +81,44 @@ export interface Bench {
   redis: Service;
   mongodb: Service;
   client: MongoClient;
-  channel: Channel;
-  openSpace(): Space;
+  /** On a quorum queue without being asked for another. */
+  openSpace(queueType?: QueueType): Space;
   stop(): Promise<void>;
 }
 
 export async function openBench(options: Options): Promise<Bench> {
   const [rabbitmq, redis, mongodb] = await Promise.all([startRabbitmq(), startRedis(), startMongod()]);
   const client = new MongoClient(mongodb.url);
-  const connection = await connect(rabbitmq.url);
-  const channel = await connection.createChannel();
+  const brokers = {
+    quorum: await openVirtualHost(rabbitmq, 'quorum'),
+    classic: await openVirtualHost(rabbitmq, 'classic'),
+  };
   let spaces = 0;
   const bench: Bench = {
-    ...{ options, rabbitmq, redis, mongodb, client, channel },
-    openSpace: () => openSpace(bench, `bench_${++spaces}`),
+    ...{ options, rabbitmq, redis, mongodb, client },
+    openSpace: (queueType = 'quorum') => openSpace(bench, brokers[queueType], `bench_${++spaces}`),
     async stop() {
-      await Promise.allSettled([client.close(), connection.close()]);
+      const connections = Object.values(brokers).map(({ connection }) => connection);
+      await Promise.allSettled([client, ...connections].map((open) => open.close()));
       await Promise.all([rabbitmq, redis, mongodb].map((service) => service.stop()));
     },
   };
   return bench;
+}
+
+interface VirtualHost {
+  url: string;
+  connection: ChannelModel;
+  channel: Channel;
+}
+
+/** A virtual host in which queues that are declared plainly are of this type. */
+async function openVirtualHost(rabbitmq: Rabbitmq, queueType: QueueType): Promise<VirtualHost> {
+  await rabbitmq.ctl('add_vhost', queueType, '--default-queue-type', queueType);
+  await rabbitmq.ctl('set_permissions', '--vhost', queueType, 'guest', '.*', '.*', '.*');
+  const url = `${rabbitmq.url}/${queueType}`;
+  const connection = await connect(url);
+  return { url, connection, channel: await connection.createChannel() };
 }
 
 /** Programs that are given this beside what all are given. */
@@ -129,16 +152,16 @@ export function createPrograms(common: Record<string, string>): Programs {
   };
 }
 
-function openSpace({ rabbitmq, redis, mongodb, client, channel }: Bench, name: string): Space {
+function openSpace({ redis, mongodb, client }: Bench, { url, channel }: VirtualHost, name: string): Space {
   const database = `${mongodb.url}/${name}`;
   const { startApi, startWorker, stop } = createPrograms({
-    RABBITMQ_URL: rabbitmq.url,
+    RABBITMQ_URL: url,
     REDIS_URL: redis.url,
     DATABASE_URL: database,
     QUEUE_NAME: name,
   });
   return {
-    ...{ queue: name, database, startApi, startWorker },
+    ...{ queue: name, rabbitmqUrl: url, database, startApi, startWorker },
     stored: () => client.db(name).collection('activities').estimatedDocumentCount(),
     depth: async () => (await channel.checkQueue(name)).messageCount,
     purge: async () => void (await channel.purgeQueue(name)),

@@ -1,10 +1,21 @@
 import { type Experiment, interleave, type Section } from '../experiment.ts';
 import { runLoad } from '../load.ts';
 import { type Results, table } from '../results.ts';
-import { apis, type Bench, type Kind, type Program, sampleCpu, settled, type Space } from '../stack.ts';
+import {
+  apis,
+  type Bench,
+  type Kind,
+  type Program,
+  type QueueType,
+  sampleCpu,
+  settled,
+  type Space,
+} from '../stack.ts';
+import { ON_CLASSIC } from './drain.ts';
 
 export interface Case {
   kind: Kind;
+  queueType?: QueueType;
   /** Events a request. */
   events: number;
   connections: number;
@@ -28,8 +39,8 @@ export async function compareAccept(
   const seconds = quick ? 1 : 5;
   const started = new Map<string, { space: Space; programs: Program[] }>();
   try {
-    for (const [name, { kind, processes = 1 }] of Object.entries(cases)) {
-      const space = bench.openSpace();
+    for (const [name, { kind, queueType, processes = 1 }] of Object.entries(cases)) {
+      const space = bench.openSpace(queueType);
       const programs: Program[] = [];
       started.set(name, { space, programs });
       while (programs.length < processes) programs.push(await space.startApi(kind));
@@ -86,8 +97,12 @@ export const acceptSingle: Experiment = {
       'seed-shaped': single(apis['seed-shaped']),
       'bare, coalesced': single(apis['bare, coalesced']),
     };
-    for (const name of ['seed-shaped, careful', 'bare, a message each', 'ours, quorum queue'] as const)
-      if (!bench.options.quick) all[name] = single(apis[name]);
+    if (!bench.options.quick) {
+      for (const name of ['seed-shaped, careful', 'bare, a message each'] as const)
+        all[name] = single(apis[name]);
+      for (const name of ['ours', 'seed-shaped', 'bare, coalesced'] as const)
+        all[`${name}${ON_CLASSIC}`] = { ...single(apis[name]), queueType: 'classic' };
+    }
     const { results, seconds } = await compareAccept(bench, all, progress);
     return {
       how: `64 connections, each with one request of one event (about 300 bytes) at a time, for ${seconds} s; no worker.`,
@@ -124,7 +139,9 @@ export const acceptBatch: Experiment = {
       'seed-shaped, single events': single(apis['seed-shaped']),
       'bare, a message each': batch(apis['bare, a message each']),
     };
-    if (!bench.options.quick) all['ours, quorum queue'] = batch(apis['ours, quorum queue']);
+    if (!bench.options.quick)
+      for (const name of ['ours', 'bare, a message each'] as const)
+        all[`${name}${ON_CLASSIC}`] = { ...batch(apis[name]), queueType: 'classic' };
     const { results, seconds } = await compareAccept(bench, all, progress);
     return {
       how: `16 connections, each with one request of 100 events at a time, for ${seconds} s; no worker. What is seed-shaped has no batches: its single events over 64 connections are what there is to compare with.`,

@@ -3,11 +3,12 @@ import { type Experiment, interleave, type Section } from '../experiment.ts';
 import { type Backlog } from '../load/publisher.ts';
 import { runProgram } from '../load.ts';
 import { type Figures, type Results, table } from '../results.ts';
-import { type Bench, type Kind, sampleCpu, type Space, workers } from '../stack.ts';
+import { type Bench, type Kind, type QueueType, sampleCpu, type Space, workers } from '../stack.ts';
 import { insertAlone, prepareStore, writeSettings } from '../store.ts';
 
 export interface Drain {
   kind: Kind;
+  queueType?: QueueType;
   events: number;
   eventsPerMessage: number;
   processes?: number;
@@ -15,18 +16,13 @@ export interface Drain {
 }
 
 const TIMEOUT_MS = 300_000;
+/** Ends the names of what runs on a classic queue; a quick run has none of them. */
+export const ON_CLASSIC = ', classic queue';
+export const onQueues = ({ options: { quick } }: Bench) => (quick ? [''] : ['', ON_CLASSIC]);
 
-export async function publishBacklog({ rabbitmq }: Bench, { queue }: Space, drain: Drain): Promise<void> {
-  const { kind, events, eventsPerMessage, isSeedShaped = false } = drain;
-  const isQuorum = kind.settings?.QUEUE_TYPE === 'quorum';
-  const backlog: Backlog = {
-    rabbitmq: rabbitmq.url,
-    queue,
-    isQuorum,
-    events,
-    eventsPerMessage,
-    isSeedShaped,
-  };
+export async function publishBacklog({ queue, rabbitmqUrl }: Space, drain: Drain): Promise<void> {
+  const { events, eventsPerMessage, isSeedShaped = false } = drain;
+  const backlog: Backlog = { rabbitmq: rabbitmqUrl, queue, events, eventsPerMessage, isSeedShaped };
   await runProgram('load/publisher.js', backlog);
 }
 
@@ -34,7 +30,7 @@ export async function publishBacklog({ rabbitmq }: Bench, { queue }: Space, drai
 export async function drainOnce(bench: Bench, space: Space, drain: Drain): Promise<Figures> {
   const { kind, events, processes = 1 } = drain;
   const before = await space.stored();
-  await publishBacklog(bench, space, drain);
+  await publishBacklog(space, drain);
   const starting = Promise.all(Array.from({ length: processes }, () => space.startWorker(kind)));
   const used = starting.then((started) =>
     sampleCpu(bench, Object.fromEntries(started.map((one, index) => [`worker${index || ''}`, one]))),
@@ -57,7 +53,7 @@ export async function drainOnce(bench: Bench, space: Space, drain: Drain): Promi
 
 /** Each run has a queue and a database of its own. */
 export async function drainFresh(bench: Bench, drain: Drain): Promise<Figures> {
-  const space = bench.openSpace();
+  const space = bench.openSpace(drain.queueType);
   try {
     if (drain.kind === bare) await prepareStore(space);
     return await drainOnce(bench, space, drain);
@@ -104,19 +100,25 @@ export const drainSingle: Experiment = {
   async run(bench, progress): Promise<Section> {
     const { many, few } = backlogs(bench);
     const single = (kind: Kind): Drain => ({ kind, events: many, eventsPerMessage: 1 });
-    const drains: Record<string, Drain> = {
-      ours: single(workers.ours),
-      'seed-shaped': seedShaped(bench),
-      'bare worker': single(bare),
-    };
-    if (!bench.options.quick) drains['ours, quorum queue'] = single(workers['ours, quorum queue']);
+    const drains: Record<string, Drain> = {};
+    for (const on of onQueues(bench)) {
+      const queueType = on === ON_CLASSIC ? 'classic' : 'quorum';
+      drains[`ours${on}`] = { ...single(workers.ours), queueType };
+      drains[`seed-shaped${on}`] = { ...seedShaped(bench), queueType };
+      drains[`bare worker${on}`] = { ...single(bare), queueType };
+    }
     const results = await compareDrains(bench, drains, progress);
     return {
       how: `${many} events, one a message; ${few} for seed-shaped. ${HOW}`,
       tables: [table(results, drainColumns)],
       bars: [
-        results.bar('events/s, ours over seed-shaped', results.ratio('rate', 'ours', 'seed-shaped'), '>= 20'),
-        results.bar('events/s, ours over bare', results.ratio('rate', 'ours', 'bare worker'), '>= 0.85'),
+        ...onQueues(bench).flatMap((on) => {
+          const ratio = (under: string) => results.ratio('rate', `ours${on}`, `${under}${on}`);
+          return [
+            results.bar(`events/s, ours over seed-shaped${on}`, ratio('seed-shaped'), '>= 20'),
+            results.bar(`events/s, ours over bare${on}`, ratio('bare worker'), '>= 0.85'),
+          ];
+        }),
       ],
       faults: results.faults,
     };
@@ -130,12 +132,12 @@ export const drainPacked: Experiment = {
   async run(bench, progress): Promise<Section> {
     const { many, few } = backlogs(bench);
     const packed = (kind: Kind): Drain => ({ kind, events: many, eventsPerMessage: 100 });
-    const drains: Record<string, Drain> = {
-      ours: packed(workers.ours),
-      'seed-shaped, one event a message': seedShaped(bench),
-      'bare worker': packed(bare),
-    };
-    if (!bench.options.quick) drains['ours, quorum queue'] = packed(workers['ours, quorum queue']);
+    const drains: Record<string, Drain> = { 'bare worker': packed(bare) };
+    for (const on of onQueues(bench)) {
+      const queueType = on === ON_CLASSIC ? 'classic' : 'quorum';
+      drains[`ours${on}`] = { ...packed(workers.ours), queueType };
+      drains[`seed-shaped, one event a message${on}`] = { ...seedShaped(bench), queueType };
+    }
     const names = [...Object.keys(drains), 'insertMany alone'];
     const results = await interleave(bench.options, names, progress, async (name) => {
       const drain = drains[name];
@@ -148,14 +150,20 @@ export const drainPacked: Experiment = {
       await space.close();
       return figures;
     });
-    const seed = results.ratio('rate', 'ours', 'seed-shaped, one event a message');
-    const alone = results.ratio('rate', 'ours', 'insertMany alone');
+    const ratio = (over: string, under: string) => results.ratio('rate', over, under);
+    const seed = 'seed-shaped, one event a message';
     return {
       how: `${many} events, 100 a message; seed-shaped has ${few} events, one a message, as it knows no others. ${HOW} \`insertMany\` alone writes documents that were made beforehand, into the same indexes, in as large portions and as many at a time as our worker.`,
       tables: [table(results, drainColumns)],
       bars: [
-        results.bar('events/s, ours over seed-shaped', seed, '>= 30'),
-        results.bar('events/s, ours over `insertMany` alone', alone, '>= 0.85'),
+        ...onQueues(bench).flatMap((on) => [
+          results.bar(`events/s, ours over seed-shaped${on}`, ratio(`ours${on}`, `${seed}${on}`), '>= 30'),
+          results.bar(
+            `events/s, ours over \`insertMany\` alone${on}`,
+            ratio(`ours${on}`, 'insertMany alone'),
+            '>= 0.85',
+          ),
+        ]),
       ],
       faults: results.faults,
     };

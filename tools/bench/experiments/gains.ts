@@ -16,7 +16,6 @@ interface Switch {
 const API_SWITCHES: readonly Switch[] = [
   { name: 'a message each (`MESSAGE_EVENTS_MAX=1`)', settings: { MESSAGE_EVENTS_MAX: '1' } },
   { name: '`RATE_LIMIT_MODE=off`', settings: { RATE_LIMIT_MODE: 'off' } },
-  { name: '`QUEUE_TYPE=quorum`', settings: { QUEUE_TYPE: 'quorum' } },
   { name: '`LOG_LEVEL=silent`', settings: { LOG_LEVEL: 'silent' } },
 ];
 
@@ -29,7 +28,6 @@ const WORKER_SWITCHES: readonly Switch[] = [
   { name: '`WRITES_IN_FLIGHT_MAX=4`', settings: { WRITES_IN_FLIGHT_MAX: '4' } },
   { name: '`CONSUMER_PREFETCH=100`', settings: { CONSUMER_PREFETCH: '100' } },
   { name: '`CONSUMER_PREFETCH=4000`', settings: { CONSUMER_PREFETCH: '4000' } },
-  { name: '`QUEUE_TYPE=quorum`', settings: { QUEUE_TYPE: 'quorum' } },
 ];
 
 /** Ours as it is, and with each switch alone; `create` makes of it what is to be run. */

@@ -1,11 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Experiment, interleave, type Section } from '../experiment.ts';
-import { publishBacklog } from './drain.ts';
+import { ON_CLASSIC, onQueues, publishBacklog } from './drain.ts';
 import { runLoad } from '../load.ts';
 import { type Figures, type Results, table } from '../results.ts';
-import { apis, type Bench, sampleCpu, settled, workers } from '../stack.ts';
+import { apis, type Bench, type QueueType, sampleCpu, settled, workers } from '../stack.ts';
 
 type Variant = 'ours' | 'seed-shaped';
+
+/** What a name stands for that may end with the kind of its queue. */
+function onQueue(name: string) {
+  const queueType: QueueType = name.endsWith(ON_CLASSIC) ? 'classic' : 'quorum';
+  return { variant: name.replace(ON_CLASSIC, '') as Variant, queueType };
+}
 
 export const WARM_UP_S = 2;
 /** What falls behind is not waited for any longer. */
@@ -53,13 +59,14 @@ export async function sustain(
   return { ...figures, catchUpS: catchUpS < CATCH_UP_MAX_S ? catchUpS : Infinity, p99Ms, ...cpu };
 }
 
-export async function sustainSpace(bench: Bench, variant: Variant, results: Results): Promise<Figures> {
-  const space = bench.openSpace();
+export async function sustainSpace(bench: Bench, name: string, results: Results): Promise<Figures> {
+  const { variant, queueType } = onQueue(name);
+  const space = bench.openSpace(queueType);
   try {
     const worker = await space.startWorker(workers[variant]);
     const api = await space.startApi(apis[variant]);
     const sample = () => sampleCpu(bench, { api, worker });
-    return await sustain(bench, { ...space, port: api.port, sample }, variant, results);
+    return await sustain(bench, { ...space, port: api.port, sample }, name, results);
   } finally {
     await space.close();
   }
@@ -85,26 +92,27 @@ export const sustained: Experiment = {
   title: 'Accepting and storing at once',
   isQuick: true,
   async run(bench, progress): Promise<Section> {
-    const results = await interleave(bench.options, ['ours', 'seed-shaped'], progress, (variant, found) =>
-      sustainSpace(bench, variant as Variant, found),
+    const variants = onQueues(bench).flatMap((on) => [`ours${on}`, `seed-shaped${on}`]);
+    const results = await interleave(bench.options, variants, progress, (name, found) =>
+      sustainSpace(bench, name, found),
     );
     return {
       how: `API and worker together, 64 connections, single events, for ${sustainSeconds(bench)} s, after ${WARM_UP_S} s of the same load and a purge of the queue. Behind are the events that were accepted and not stored when the load ended; ∞ means more than ${CATCH_UP_MAX_S} s.`,
       tables: [table(results, sustainedColumns)],
       bars: [
-        results.bar(
-          'stored/s, ours over seed-shaped',
-          results.ratio('storedRate', 'ours', 'seed-shaped'),
-          '>= 12',
-        ),
-        results.bar('s until all is stored, ours', results.summary('ours', 'catchUpS'), '<= 1'),
+        ...onQueues(bench).flatMap((on) => [
+          results.bar(
+            `stored/s, ours over seed-shaped${on}`,
+            results.ratio('storedRate', `ours${on}`, `seed-shaped${on}`),
+            '>= 12',
+          ),
+          results.bar(`s until all is stored, ours${on}`, results.summary(`ours${on}`, 'catchUpS'), '<= 1'),
+        ]),
       ],
       faults: results.faults,
     };
   },
 };
-
-const ON_QUORUM = ', quorum queue';
 
 export const acceptWhileDraining: Experiment = {
   name: 'accept-while-draining',
@@ -113,18 +121,20 @@ export const acceptWhileDraining: Experiment = {
   async run(bench, progress): Promise<Section> {
     const { quick } = bench.options;
     const [seconds, rate, backlog] = [quick ? 2 : 5, 2000, quick ? 100_000 : 400_000];
-    const variants = ['without a backlog', 'while draining'].flatMap((name) => [name, `${name}${ON_QUORUM}`]);
+    const variants = ['without a backlog', 'while draining'].flatMap((name) => [
+      name,
+      `${name}${ON_CLASSIC}`,
+    ]);
     const results = await interleave(bench.options, variants, progress, async (name, found) => {
-      const space = bench.openSpace();
+      const space = bench.openSpace(onQueue(name).queueType);
       try {
         const isDraining = name.startsWith('while draining');
-        const kind = name.endsWith(ON_QUORUM) ? 'ours, quorum queue' : 'ours';
-        const drain = { kind: workers[kind], events: isDraining ? backlog : 0, eventsPerMessage: 1 };
-        await publishBacklog(bench, space, drain);
-        const api = await space.startApi(apis[kind]);
+        const drain = { kind: workers.ours, events: isDraining ? backlog : 0, eventsPerMessage: 1 };
+        await publishBacklog(space, drain);
+        const api = await space.startApi(apis.ours);
         const load = { ports: [api.port], connections: 64, events: 1, rate };
         await runLoad({ ...load, seconds: 2 });
-        await space.startWorker(workers[kind]);
+        await space.startWorker(workers.ours);
         if (!isDraining) await delay(1000);
         const { unexpected, requests, p50Ms, p99Ms } = await runLoad({ ...load, seconds });
         found.note(name, unexpected);
@@ -138,7 +148,7 @@ export const acceptWhileDraining: Experiment = {
     const ratio = (queue: string) =>
       results.ratio('p99Ms', `while draining${queue}`, `without a backlog${queue}`);
     return {
-      how: `Ours, on the queue that a broker makes by itself and on a quorum queue, which docker-compose.yml sets up; ${rate} single events a second over 64 connections for ${seconds} s, with a worker that has nothing else to do or a backlog of ${backlog} events.`,
+      how: `Ours; ${rate} single events a second over 64 connections for ${seconds} s, with a worker that has nothing else to do or a backlog of ${backlog} events.`,
       tables: [
         table(results, {
           'accepted/s': 'acceptedRate',
@@ -149,7 +159,7 @@ export const acceptWhileDraining: Experiment = {
       ],
       bars: [
         results.bar('accept p99, while draining over without', ratio(''), '<= 3'),
-        results.bar('accept p99, while draining over without, quorum queue', ratio(ON_QUORUM), '<= 3'),
+        results.bar(`accept p99, while draining over without${ON_CLASSIC}`, ratio(ON_CLASSIC), '<= 3'),
       ],
       faults: results.faults,
     };

@@ -7,7 +7,6 @@ import { anActivity, anEvent } from './events.ts';
 export interface Backlog {
   rabbitmq: string;
   queue: string;
-  isQuorum: boolean;
   events: number;
   /** With 1 a message is a JSON object, with more an array, as our API publishes them. */
   eventsPerMessage: number;
@@ -18,13 +17,10 @@ export interface Backlog {
 const UNCONFIRMED_MAX = 5000;
 
 async function publish(backlog: Backlog): Promise<object> {
-  const { rabbitmq, queue, isQuorum, events, eventsPerMessage, isSeedShaped } = backlog;
+  const { rabbitmq, queue, events, eventsPerMessage, isSeedShaped } = backlog;
   const connection = await connect(rabbitmq, { noDelay: true });
   const channel = await connection.createConfirmChannel();
-  await channel.assertQueue(queue, {
-    durable: true,
-    ...(isQuorum && { arguments: { 'x-queue-type': 'quorum' } }),
-  });
+  await channel.assertQueue(queue, { durable: true });
   const create = (index: number) =>
     isSeedShaped ? { ...anActivity(index), receivedAt: new Date().toISOString() } : anEvent(index, uuidv7());
   for (let first = 0, messages = 1; first < events; first += eventsPerMessage, messages += 1) {
