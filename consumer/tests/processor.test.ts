@@ -115,8 +115,8 @@ test('when all of an array are dead letters, so is the message', async () => {
 
 /** The message of a batch as its client sent it; the API would have refused some of these. */
 function aBatch(eventIds: string[], said: string[]): Buffer {
-  const events = eventIds.map((eventId) => anEvent({ eventId }));
-  return packBatch(Buffer.from(`[${said.join(',\n ')}]`), events);
+  const bytes = Buffer.from(`[${said.join(',\n ')}]`);
+  return packBatch({ bytes, eventIds: JSON.stringify(eventIds) }, anEvent({}));
 }
 
 const said = (changes: Partial<ActivityEvent> = {}) => {
