@@ -15,20 +15,44 @@ const generator = new V7Generator({
   },
 });
 
-const DIGITS = Buffer.from('0123456789abcdef');
+/** The two digits of each byte, as they stand in memory. */
+const DIGITS = Uint16Array.from({ length: 256 }, (_, byte) =>
+  Buffer.from(Buffer.from([byte]).toString('hex')).readUInt16BE(),
+);
 /** Where the two digits of each byte stand. */
 const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-const text = Buffer.alloc(36, '-');
+const LENGTH = 36;
+const single = Buffer.alloc(LENGTH, '-');
+const singleView = viewOf(single);
 
 /** A new UUIDv7 (RFC 9562, section 5.7): ids in order of time keep new documents together in the store's index. */
 export function createId(): string {
+  writeId(singleView, 0);
+  return single.toString('latin1');
+}
+
+/** Strings, and the JSON array of them. */
+export interface JsonList {
+  items: readonly string[];
+  json: string;
+}
+
+/** So many new ids, one or more. The text is made once; each id is a part of it. */
+export function createIds(count: number): JsonList {
+  const json = Buffer.from(`["${Array<string>(count).fill('-'.repeat(LENGTH)).join('","')}"]`);
+  const starts = Array.from({ length: count }, (_, index) => 2 + index * (LENGTH + 3));
+  const view = viewOf(json);
+  for (const start of starts) writeId(view, start);
+  const text = json.toString('latin1');
+  return { items: starts.map((start) => text.slice(start, start + LENGTH)), json: text };
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
+
+function writeId(text: DataView, at: number): void {
   const { bytes } = generator.generate();
   // Its own `toString` makes a string for each digit, 1 KB in all and half of the time of an id.
-  for (let index = 0; index < 16; index += 1) {
-    const byte = bytes[index]!;
-    const place = PLACES[index]!;
-    text[place] = DIGITS[byte >> 4]!;
-    text[place + 1] = DIGITS[byte & 15]!;
-  }
-  return text.toString('latin1');
+  for (let index = 0; index < 16; index += 1) text.setUint16(at + PLACES[index]!, DIGITS[bytes[index]!]!);
 }

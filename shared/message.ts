@@ -1,9 +1,20 @@
 import { type ActivityEvent } from './event.ts';
 import { itemsOfArray, readJson } from './json.ts';
 
-/** What the events of one request have in common, and the id of each. */
-interface BatchFacts extends Pick<ActivityEvent, 'source' | 'receivedAt' | 'requestId' | 'ip' | 'userAgent'> {
+/** What the events of one request have in common. */
+type Facts = Pick<ActivityEvent, 'source' | 'receivedAt' | 'requestId' | 'ip' | 'userAgent'>;
+
+/** That, and the id of each. */
+interface BatchFacts extends Facts {
   eventIds: readonly string[];
+}
+
+/** The events of a request in the words of its client. */
+export interface AsSent {
+  /** A JSON array of them, or the only one, a JSON object. */
+  bytes: Buffer;
+  /** The ids that they were given, as a JSON array. */
+  eventIds: string;
 }
 
 /** How the message of a batch begins. */
@@ -11,24 +22,23 @@ const BATCH = Buffer.from('{"batch":');
 const BRACKET = '['.charCodeAt(0);
 
 /** One event from the bytes that its client sent, a JSON object, with what the API adds behind them. */
-export function packEvent(asSent: Buffer, event: ActivityEvent): string {
+export function packEvent({ bytes }: AsSent, event: ActivityEvent): string {
   const { eventId, source, receivedAt, requestId, ip, userAgent } = event;
   const facts = JSON.stringify({ eventId, source, receivedAt, requestId, ip, userAgent });
-  return `${asSent.toString('utf8', 0, asSent.length - 1)},${facts.slice(1)}`;
+  return `${bytes.toString('utf8', 0, bytes.length - 1)},${facts.slice(1)}`;
 }
 
 /**
  * The message of a whole batch: the bytes that its client sent, a JSON array, and behind them what the API adds to each of
  * its events. Writing the events out anew took the API longer than all else it does for them.
  */
-export function packBatch(asSent: Buffer, events: readonly ActivityEvent[]): Buffer {
-  const eventIds = events.map(({ eventId }) => eventId);
-  return Buffer.concat([BATCH, asSent, endOfBatch({ ...events[0]!, eventIds })]);
+export function packBatch({ bytes, eventIds }: AsSent, facts: Facts): Buffer {
+  return Buffer.concat([BATCH, bytes, endOfBatch(eventIds, facts)]);
 }
 
-function endOfBatch({ eventIds, source, receivedAt, requestId, ip, userAgent }: BatchFacts): Buffer {
-  const facts: BatchFacts = { eventIds, source, receivedAt, requestId, ip, userAgent };
-  return Buffer.from(`,${JSON.stringify(facts).slice(1)}`);
+function endOfBatch(eventIds: string, { source, receivedAt, requestId, ip, userAgent }: Facts): Buffer {
+  const facts = JSON.stringify({ source, receivedAt, requestId, ip, userAgent });
+  return Buffer.from(`,"eventIds":${eventIds},${facts.slice(1)}`);
 }
 
 export interface MessageContent {
@@ -99,7 +109,7 @@ function isBatch(content: unknown, bytes: Buffer): content is BatchFacts & { bat
 function itemsOfBatch(bytes: Buffer, facts: BatchFacts): Buffer[] {
   const items = itemsOfArray(bytes);
   const end = items.reduce((sum, { length }) => sum + length + 1, BATCH.length + 1);
-  return bytes.subarray(end).equals(endOfBatch(facts)) ? items : [];
+  return bytes.subarray(end).equals(endOfBatch(JSON.stringify(facts.eventIds), facts)) ? items : [];
 }
 
 /** The text of a JSON object with more fields behind its own. */

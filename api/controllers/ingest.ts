@@ -28,13 +28,9 @@ export function ingestOne(ingestion: Ingestion, dialect: Dialect = activities): 
 
     const isAsSent = stands(req, '{', '}') && saysTheSame(req.body, parsed.value);
     const asSent = isAsSent ? req.bodyBytes : undefined;
-    const [eventId = ''] = await ingestion.accept(
-      [withKey(parsed.value, key.value)],
-      facts(req, source),
-      asSent,
-    );
-    const { status, body } = accepted(eventId);
-    sendAccepted(res, status, body);
+    const ids = await ingestion.accept([withKey(parsed.value, key.value)], facts(req, source), asSent);
+    const { status, body } = accepted(ids.items[0]!);
+    sendAccepted(res, status, JSON.stringify(body));
   };
 }
 
@@ -63,8 +59,9 @@ export function ingestBatch(ingestion: Ingestion, dialect: Dialect = activities)
     countInvalid(rejected.length);
     if (accepted.length === 0) throw invalid(rejected.flatMap(withIndex));
 
-    const eventIds = await ingestion.accept(accepted, request, isAsSent ? req.bodyBytes : undefined);
-    sendAccepted(res, 202, { status: 'accepted', accepted: accepted.length, rejected, eventIds });
+    const ids = await ingestion.accept(accepted, request, isAsSent ? req.bodyBytes : undefined);
+    const answer = JSON.stringify({ status: 'accepted', accepted: accepted.length, rejected });
+    sendAccepted(res, 202, `${answer.slice(0, -1)},"eventIds":${ids.json}}`);
   };
 }
 
@@ -85,10 +82,10 @@ function acceptedOne(eventId: string): { status: number; body: object } {
 }
 
 /** Beyond this `res.json` only does what an answer to a POST has no use for, in 2 % of the request's time in a profile. */
-function sendAccepted(res: Response, status: number, body: object): void {
+function sendAccepted(res: Response, status: number, body: string): void {
   res.statusCode = status;
   writeHeader(res, 'Content-Type', 'application/json; charset=utf-8');
-  res.end(JSON.stringify(body));
+  res.end(body);
 }
 
 function batchItems(body: unknown): unknown[] {

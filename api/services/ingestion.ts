@@ -1,5 +1,5 @@
-import { createId } from '@event-tracker/shared/id';
 import { type Activity, type ActivityEvent } from '@event-tracker/shared/event';
+import { createId, createIds, type JsonList } from '@event-tracker/shared/id';
 import { type Queue } from '@event-tracker/shared/queue/queue';
 
 /** What the API knows of the request that brought some events. */
@@ -11,7 +11,7 @@ export interface Ingestion {
    * QueueUnavailable otherwise; some may then be queued, and sending them again with the same ids is harmless. `asSent`
    * are the same activities, without ids of their own, as the JSON that came: an array, or the only one.
    */
-  accept(activities: readonly Activity[], facts: RequestFacts, asSent?: Buffer): Promise<string[]>;
+  accept(activities: readonly Activity[], facts: RequestFacts, asSent?: Buffer): Promise<JsonList>;
 }
 
 export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
@@ -19,22 +19,28 @@ export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
     async accept(activities, facts, asSent) {
       // Written out, because spreading costs more than checking the event.
       const { source, receivedAt, requestId, ip, userAgent } = facts;
-      const events = activities.map(
-        ({ eventId = createId(), userId, eventType, timestamp, payload }): ActivityEvent => ({
-          eventId,
-          userId,
-          eventType,
-          timestamp,
-          payload,
-          source,
-          receivedAt,
-          requestId,
-          ip,
-          userAgent,
-        }),
-      );
-      await queue.publish(events, asSent);
-      return events.map(({ eventId }) => eventId);
+      const ids = idsOf(activities);
+      const events = activities.map(({ userId, eventType, timestamp, payload }, index): ActivityEvent => ({
+        eventId: ids.items[index]!,
+        userId,
+        eventType,
+        timestamp,
+        payload,
+        source,
+        receivedAt,
+        requestId,
+        ip,
+        userAgent,
+      }));
+      await queue.publish(events, asSent && { bytes: asSent, eventIds: ids.json });
+      return ids;
     },
   };
+}
+
+/** Their own, and new ones for those that have none. */
+function idsOf(activities: readonly Activity[]): JsonList {
+  if (activities.every(({ eventId }) => eventId === undefined)) return createIds(activities.length);
+  const items = activities.map(({ eventId = createId() }) => eventId);
+  return { items, json: JSON.stringify(items) };
 }

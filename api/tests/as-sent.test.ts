@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { type ActivityEvent, parseEvent } from '@event-tracker/shared/event';
-import { readMessage } from '@event-tracker/shared/message';
+import { type AsSent, readMessage } from '@event-tracker/shared/message';
 import { createMemoryQueue } from '@event-tracker/shared/queue/memory';
 import { ACTIVITIES, activity, BATCH, createTestApi, FakeQueue, postRaw } from './support.ts';
 
@@ -18,7 +18,7 @@ class PackingQueue extends FakeQueue {
     void this.#memory.consume(keep, { prefetch: 100, retryDelayMs: 1 });
   }
 
-  override async publish(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void> {
+  override async publish(events: readonly ActivityEvent[], asSent?: AsSent): Promise<void> {
     await super.publish(events);
     await this.#memory.publish(events, asSent);
   }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ISocketFactory, type Kafka, type RetryOptions } from 'kafkajs';
 import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
+import { type AsSent } from '../message.ts';
 import { type Logger } from '../logger.ts';
 import {
   closeSession,
@@ -121,7 +122,7 @@ class KafkaQueue implements Queue {
     void this.connectLater();
   }
 
-  async publish(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void> {
+  async publish(events: readonly ActivityEvent[], asSent?: AsSent): Promise<void> {
     this.#ready();
     await this.#packer.add(events, asSent);
   }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
+import { type AsSent } from '../message.ts';
 import { Packer } from './packer.ts';
 import {
   type ConsumeOptions,
@@ -37,7 +38,7 @@ export class MemoryQueue implements Queue {
     this.#handOut();
   }
 
-  async publish(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void> {
+  async publish(events: readonly ActivityEvent[], asSent?: AsSent): Promise<void> {
     await this.ping();
     await this.#packer.add(events, asSent);
   }

@@ -3,6 +3,7 @@ import { MongoClient, MongoServerError, type Collection } from 'mongodb';
 import { createId } from '../id.ts';
 import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
+import { type AsSent } from '../message.ts';
 import { type Logger } from '../logger.ts';
 import { durableWriteConcern } from '../mongodb.ts';
 import { Packer } from './packer.ts';
@@ -113,7 +114,7 @@ class MongodbQueue implements Queue {
     }
   }
 
-  async publish(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void> {
+  async publish(events: readonly ActivityEvent[], asSent?: AsSent): Promise<void> {
     if (this.#closed.signal.aborted) throw new QueueUnavailable('closed');
     await this.#packer.add(events, asSent);
   }

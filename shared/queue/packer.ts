@@ -1,6 +1,6 @@
 import { QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
-import { packBatch, packEvent } from '../message.ts';
+import { type AsSent, packBatch, packEvent } from '../message.ts';
 
 /** A message grows no larger than this unless a single event is. Small messages keep broker and worker memory flat. */
 export const MESSAGE_BYTES_MAX = 256 * 1024;
@@ -61,10 +61,10 @@ export class Packer {
   }
 
   /**
-   * Rejects with QueueUnavailable at once where the events do not fit into what may be in flight. `asSent` are the same
-   * events as JSON, an array or the only one, which go into a message as they are where they fit into one.
+   * Rejects with QueueUnavailable at once where the events do not fit into what may be in flight. The bytes
+   * of `asSent` go into a message as they are where they fit into one.
    */
-  async add(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void> {
+  async add(events: readonly ActivityEvent[], asSent?: AsSent): Promise<void> {
     const chunks = this.#chunk(events, asSent);
     if (Buffer.isBuffer(chunks)) return this.#sendAlone(chunks);
     this.#admit(chunks.reduce((sum, { bytes }) => sum + bytes, 0));
@@ -77,15 +77,15 @@ export class Packer {
   }
 
   /** A whole message, or parts of those to come. */
-  #chunk(events: readonly ActivityEvent[], asSent: Buffer | undefined): Buffer | Chunk[] {
+  #chunk(events: readonly ActivityEvent[], asSent: AsSent | undefined): Buffer | Chunk[] {
     const { messageEventsMax, keyOf } = this.#options;
     const [first] = events;
     if (asSent && first && events.length === 1) {
       const text = packEvent(asSent, first);
       return [{ key: keyOf?.(first) ?? '', text, events: 1, bytes: Buffer.byteLength(text) + 1 }];
     }
-    if (asSent && !keyOf && events.length <= messageEventsMax) {
-      const body = packBatch(asSent, events);
+    if (asSent && first && !keyOf && events.length <= messageEventsMax) {
+      const body = packBatch(asSent, first);
       if (body.length <= MESSAGE_BYTES_MAX) return body;
     }
     if (!keyOf) return chunksOf(events, messageEventsMax, '');

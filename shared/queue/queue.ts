@@ -1,4 +1,5 @@
 import { type ActivityEvent } from '../event.ts';
+import { type AsSent } from '../message.ts';
 
 /** `ack`: done. `retry`: again later. `dead`: it can never succeed, and the store keeps it as a dead letter. */
 export type Verdict = 'ack' | 'retry' | 'dead';
@@ -51,11 +52,10 @@ export interface Consumer {
 export interface Queue {
   /**
    * Queues the events of one request together, in one message where they fit, and that of other requests which arrive in
-   * the same turn of the event loop with them. `asSent` is the JSON in which
-   * a client sent them, an array or the only one, with nothing but their userId, eventType, timestamp and payload; but for
-   * the ids, all else they have in common.
+   * the same turn of the event loop with them. `asSent` is the JSON in which a client sent them, with nothing but their
+   * userId, eventType, timestamp and payload; but for the ids, all else they have in common.
    */
-  publish(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void>;
+  publish(events: readonly ActivityEvent[], asSent?: AsSent): Promise<void>;
   /** Hands every message to `handle`, now and after each reconnect, until the consumer is stopped. */
   consume(handle: MessageHandler, options: ConsumeOptions): Promise<Consumer>;
   /** Resolves when the broker can be reached now; rejects with QueueUnavailable otherwise. */

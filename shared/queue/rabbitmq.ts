@@ -3,6 +3,7 @@ import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'a
 import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { type Logger } from '../logger.ts';
 import { type ActivityEvent } from '../event.ts';
+import { type AsSent } from '../message.ts';
 import { Packer } from './packer.ts';
 import {
   type ConsumeOptions,
@@ -181,7 +182,7 @@ class RabbitmqQueue implements Queue {
     return this.#session;
   }
 
-  async publish(events: readonly ActivityEvent[], asSent?: Buffer): Promise<void> {
+  async publish(events: readonly ActivityEvent[], asSent?: AsSent): Promise<void> {
     this.#ready();
     await this.#packer.add(events, asSent);
   }

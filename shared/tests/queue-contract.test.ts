@@ -6,6 +6,7 @@ import { type ISocketFactory } from 'kafkajs';
 import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
 import { QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
+import { type AsSent } from '../message.ts';
 import { openKafkaQueue } from '../queue/kafka.ts';
 import { createMemoryQueue } from '../queue/memory.ts';
 import { MESSAGE_BYTES_MAX } from '../queue/packer.ts';
@@ -213,7 +214,7 @@ function contract(driver: Driver): void {
   });
 
   /** Publishes requests in one turn of the event loop, and takes what comes of them off the queue. */
-  async function publishTogether(packing: Queue, requests: (readonly [ActivityEvent[], Buffer?])[]) {
+  async function publishTogether(packing: Queue, requests: (readonly [ActivityEvent[], AsSent?])[]) {
     const { messages, consumer, ids } = await consumeAll(packing);
     await Promise.all(requests.map(([events, sent]) => packing.publish(events, sent)));
     await until(() => ids().length >= requests.flatMap(([events]) => events).length);
@@ -235,7 +236,9 @@ function contract(driver: Driver): void {
     const [message] = await publishTogether(queue, [[[event], asSent([event])]]);
     const { eventId, source, receivedAt, requestId, ip, userAgent } = event;
     const facts = JSON.stringify({ eventId, source, receivedAt, requestId, ip, userAgent });
-    expect(message?.body.toString()).toBe(`${asSent([event]).toString().slice(0, -1)},${facts.slice(1)}`);
+    expect(message?.body.toString()).toBe(
+      `${asSent([event]).bytes.toString().slice(0, -1)},${facts.slice(1)}`,
+    );
     expect(JSON.parse(String(message?.body))).toEqual(event);
   });
 

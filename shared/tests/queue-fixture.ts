@@ -2,7 +2,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import { until } from '../../tools/services/in-tests.ts';
 import { type ActivityEvent } from '../event.ts';
 import { createLogger } from '../logger.ts';
-import { readMessage } from '../message.ts';
+import { type AsSent, readMessage } from '../message.ts';
 import { type Message, type Queue, type QueueOptions } from '../queue/queue.ts';
 
 export const logger = createLogger('test', 'silent');
@@ -35,11 +35,14 @@ export function range(count: number): number[] {
 }
 
 /** What a client would have sent for these, with spaces as people write them. */
-export function asSent(events: readonly ActivityEvent[]): Buffer {
+export function asSent(events: readonly ActivityEvent[]): AsSent {
   const said = events.map(({ userId, eventType, timestamp, payload }) => {
     return { timestamp, userId, eventType, payload };
   });
-  return Buffer.from(JSON.stringify(said.length === 1 ? said[0] : said, null, 1));
+  return {
+    bytes: Buffer.from(JSON.stringify(said.length === 1 ? said[0] : said, null, 1)),
+    eventIds: JSON.stringify(events.map(({ eventId }) => eventId)),
+  };
 }
 
 /** The events that a message carries, as the worker reads them. */
