@@ -39,6 +39,10 @@ export interface JsonList {
 
 /** So many new ids, one or more. The text is made once; each id is a part of it. */
 export function createIds(count: number): JsonList {
+  if (count === 1) {
+    const id = createId();
+    return { items: [id], json: `["${id}"]` };
+  }
   const json = Buffer.from(`["${Array<string>(count).fill('-'.repeat(LENGTH)).join('","')}"]`);
   const starts = Array.from({ length: count }, (_, index) => 2 + index * (LENGTH + 3));
   const view = viewOf(json);

@@ -106,7 +106,7 @@ function batchItems(body: unknown): unknown[] {
 
 /** The `Idempotency-Key` header stands in for ids that the body does not give. */
 function idempotencyKey(req: Request): { value: string | undefined; faults: FieldError[] } {
-  const value = req.get('idempotency-key');
+  const value = req.headers['idempotency-key'] as string | undefined;
   if (value === undefined || IDEMPOTENCY_KEY.test(value)) return { value, faults: [] };
   return {
     value,

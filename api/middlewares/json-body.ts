@@ -21,15 +21,20 @@ declare module 'express-serve-static-core' {
 
 /** Reads the body as JSON into `req.body`; gzip, deflate and br are inflated, and `bytesMax` counts what comes out. */
 export function jsonBody(bytesMax: number): RequestHandler {
-  return async (req, _res, next) => {
+  return (req, _res, next) => {
     requireJsonLabel(req);
     const inflate = inflaterOf(req);
-    const bytes = inflate(await readBody(req, bytesMax), bytesMax);
-    const { value, isPlain } = parseBody(bytes);
-    req.body = value;
-    req.bodyIsPlain = isPlain;
-    req.bodyBytes = bytes;
-    next();
+    const take = (body: Buffer) => {
+      const bytes = inflate(body, bytesMax);
+      const { value, isPlain } = parseBody(bytes);
+      req.body = value;
+      req.bodyIsPlain = isPlain;
+      req.bodyBytes = bytes;
+      next();
+    };
+    const body = readBody(req, bytesMax);
+    // Without a promise for what has arrived already, which is most.
+    return Buffer.isBuffer(body) ? take(body) : body.then(take);
   };
 }
 

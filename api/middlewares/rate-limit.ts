@@ -20,7 +20,8 @@ export function rateLimiter(config: ApiConfig, store: RateLimitStore, logger: Lo
   const limit = rateLimit({
     windowMs: config.RATE_LIMIT_WINDOW_MS,
     limit: config.RATE_LIMIT_MAX_REQUESTS,
-    keyGenerator: ({ address }) => (isIPv6(address) ? ipKeyGenerator(address, IPV6_SUBNET) : address),
+    keyGenerator: ({ address }) =>
+      address.includes(':') && isIPv6(address) ? ipKeyGenerator(address, IPV6_SUBNET) : address,
     standardHeaders: false,
     legacyHeaders: false,
     store,

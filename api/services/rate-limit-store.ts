@@ -93,16 +93,14 @@ export class RedisRateLimitStore implements Store {
     void this.#recover();
   }
 
-  async increment(key: string): Promise<ClientRateLimitInfo> {
+  increment(key: string): Promise<ClientRateLimitInfo> {
     if (this.degraded) return this.#countAlone(key);
-    try {
-      return await this.#count(key);
-    } catch (error) {
+    return this.#count(key).catch((error: unknown) => {
       const first = this.#state === 'shared';
       this.#enter('degraded', error);
       if (first) void this.#recover();
       return this.#countAlone(key);
-    }
+    });
   }
 
   /** One after the other: MemoryStore gives all of a client the same object, which those of a whole turn would read too late. */
@@ -191,11 +189,13 @@ class Turn {
     this.#first = first;
   }
 
-  async countAnother(): Promise<ClientRateLimitInfo> {
+  countAnother(): Promise<ClientRateLimitInfo> {
     const place = (this.#others += 1);
     this.#counted ??= this.#countOthers(new Promise<number>((resolve) => (this.#end = resolve)));
-    const { totalHits, resetTime } = await this.#counted;
-    return { totalHits: totalHits - this.#others + place, resetTime };
+    return this.#counted.then(({ totalHits, resetTime }) => ({
+      totalHits: totalHits - this.#others + place,
+      resetTime,
+    }));
   }
 
   async #countOthers(total: Promise<number>): Promise<{ totalHits: number; resetTime: Date | undefined }> {

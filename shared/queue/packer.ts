@@ -61,19 +61,19 @@ export class Packer {
   }
 
   /**
-   * Rejects with QueueUnavailable at once where the events do not fit into what may be in flight. The bytes
+   * Throws QueueUnavailable at once where the events do not fit into what may be in flight. The bytes
    * of `asSent` go into a message as they are where they fit into one.
    */
-  async add(events: readonly ActivityEvent[], asSent?: AsSent): Promise<void> {
+  add(events: readonly ActivityEvent[], asSent?: AsSent): Promise<unknown> {
     const chunks = this.#chunk(events, asSent);
     if (Buffer.isBuffer(chunks)) return this.#sendAlone(chunks);
     this.#admit(chunks.reduce((sum, { bytes }) => sum + bytes, 0));
     const packs = chunks.map((chunk) => this.#put(chunk));
     const last = packs.at(-1);
-    if (!last) return;
+    if (!last) return Promise.resolve();
     last.requests += 1;
     this.#requests += 1;
-    await (packs.length === 1 ? last.sent : Promise.all(packs.map(({ sent }) => sent)));
+    return packs.length === 1 ? last.sent : Promise.all(packs.map(({ sent }) => sent));
   }
 
   /** A whole message, or parts of those to come. */

@@ -21,6 +21,10 @@ variants ran one after the other on the same servers.
 - _bare_ is the ceiling: node:http or amqplib and the native driver alone, with the same promise to the client, and nothing
   else.
 
+All of them declare their queue plainly, on a broker whose default queue type is quorum, as docker-compose.yml sets it. What
+is named a _classic queue_ ran on a broker without that setting, and is compared with what is seed-shaped there: which has
+its best figures on it, since it waits for the broker at each message.
+
 CPU is user and system time of a process and its children.`;
 
 const begin = (name: string) => `<!-- bench: ${name} -->`;

@@ -1,6 +1,7 @@
 import { type Experiment, interleave, type Section } from '../experiment.ts';
 import { runLoad } from '../load.ts';
 import { table } from '../results.ts';
+import { ON_CLASSIC, onQueues } from './drain.ts';
 import { apis, settled, workers } from '../stack.ts';
 
 /** Probes a second, at whatever rate. */
@@ -14,18 +15,22 @@ export const latency: Experiment = {
     const { quick } = bench.options;
     const seconds = quick ? 3 : 10;
     const runs = [
-      { variant: 'ours', rate: 500 },
-      { variant: 'seed-shaped', rate: 500 },
-      { variant: 'ours', rate: 2000 },
-      { variant: 'seed-shaped', rate: 2000 },
-      { variant: 'ours', rate: 5000 },
+      ...onQueues(bench).flatMap((on) => [
+        { variant: 'ours', on, rate: 500 } as const,
+        { variant: 'seed-shaped', on, rate: 500 } as const,
+      ]),
+      { variant: 'ours', on: '', rate: 2000 },
+      { variant: 'seed-shaped', on: '', rate: 2000 },
+      { variant: 'ours', on: '', rate: 5000 },
     ] as const;
     const byName = new Map(
-      runs.filter(({ rate }) => rate === 500 || !quick).map((run) => [`${run.variant}, ${run.rate}/s`, run]),
+      runs
+        .filter(({ rate }) => rate === 500 || !quick)
+        .map((run) => [`${run.variant}${run.on}, ${run.rate}/s`, run]),
     );
     const results = await interleave(bench.options, [...byName.keys()], progress, async (name, found) => {
-      const { variant, rate } = byName.get(name)!;
-      const space = bench.openSpace();
+      const { variant, on, rate } = byName.get(name)!;
+      const space = bench.openSpace(on === ON_CLASSIC ? 'classic' : 'quorum');
       try {
         const activities = bench.client.db(space.queue).collection('activities');
         await activities.createIndex({ 'payload.probe': 1 }, { sparse: true });
@@ -44,7 +49,8 @@ export const latency: Experiment = {
         await space.close();
       }
     });
-    const ratio = (figure: string) => results.ratio(figure, 'ours, 500/s', 'seed-shaped, 500/s');
+    const ratio = (figure: string, on: string) =>
+      results.ratio(figure, `ours${on}, 500/s`, `seed-shaped${on}, 500/s`);
     return {
       how: `Single events at a steady rate over 64 connections, sent whether or not earlier ones were answered, for ${seconds} s after 2 s at 500/s. ${PROBES_PER_SECOND} events a second are marked in their payload; one loop in the load generator asks the database, without a pause, which of the marked ones are there. The time runs from when the request is sent to when a reader finds the document; it is measured alike for both, through a sparse index on the mark that the other events do not enter. What falls behind is late by as much as the run is long.`,
       tables: [
@@ -55,10 +61,10 @@ export const latency: Experiment = {
           'accepted p99 ms': 'p99Ms',
         }),
       ],
-      bars: [
-        results.bar('stored p50 at 500/s, ours over seed-shaped', ratio('storedP50Ms'), '<= 1'),
-        results.bar('stored p99 at 500/s, ours over seed-shaped', ratio('storedP99Ms'), '<= 0.5'),
-      ],
+      bars: onQueues(bench).flatMap((on) => [
+        results.bar(`stored p50 at 500/s, ours over seed-shaped${on}`, ratio('storedP50Ms', on), '<= 1'),
+        results.bar(`stored p99 at 500/s, ours over seed-shaped${on}`, ratio('storedP99Ms', on), '<= 0.5'),
+      ]),
       faults: results.faults,
     };
   },
