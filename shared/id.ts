@@ -22,6 +22,8 @@ const DIGITS = Uint16Array.from({ length: 256 }, (_, byte) =>
 /** Where the two digits of each byte stand. */
 const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 const LENGTH = 36;
+/** What repeats in a JSON array of ids, from the comma before one on. */
+const ITEM = `,"${'-'.repeat(LENGTH)}"`;
 const single = Buffer.alloc(LENGTH, '-');
 const singleView = viewOf(single);
 
@@ -43,12 +45,15 @@ export function createIds(count: number): JsonList {
     const id = createId();
     return { items: [id], json: `["${id}"]` };
   }
-  const json = Buffer.from(`["${Array<string>(count).fill('-'.repeat(LENGTH)).join('","')}"]`);
-  const starts = Array.from({ length: count }, (_, index) => 2 + index * (LENGTH + 3));
+  const json = Buffer.alloc(count * ITEM.length + 1, ITEM);
+  json[0] = '['.charCodeAt(0);
+  json[json.length - 1] = ']'.charCodeAt(0);
   const view = viewOf(json);
-  for (const start of starts) writeId(view, start);
+  for (let at = 2; at < json.length; at += ITEM.length) writeId(view, at);
   const text = json.toString('latin1');
-  return { items: starts.map((start) => text.slice(start, start + LENGTH)), json: text };
+  const items: string[] = [];
+  for (let at = 2; at < text.length; at += ITEM.length) items.push(text.slice(at, at + LENGTH));
+  return { items, json: text };
 }
 
 function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {

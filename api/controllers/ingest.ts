@@ -37,7 +37,9 @@ export function ingestOne(ingestion: Ingestion, dialect: Dialect = activities): 
 /** POST of several events: the good ones are taken although others are bad; 202 once the queue holds them. */
 export function ingestBatch(ingestion: Ingestion, dialect: Dialect = activities): RequestHandler {
   const { source, parse, parseSentAt = sentAtUnknown } = dialect;
-  return async (req, res) => {
+
+  /** Gives the good events to the queue; throws where there are none. */
+  function take(req: Request) {
     const key = idempotencyKey(req);
     const inputs = batchItems(req.body);
     const sentAt = parseSentAt(req.body);
@@ -59,8 +61,16 @@ export function ingestBatch(ingestion: Ingestion, dialect: Dialect = activities)
     countInvalid(rejected.length);
     if (accepted.length === 0) throw invalid(rejected.flatMap(withIndex));
 
-    const ids = await ingestion.accept(accepted, request, isAsSent ? req.bodyBytes : undefined);
-    const answer = JSON.stringify({ status: 'accepted', accepted: accepted.length, rejected });
+    const queued = ingestion.accept(accepted, request, isAsSent ? req.bodyBytes : undefined);
+    return { accepted: accepted.length, rejected, queued };
+  }
+
+  return async (req, res) => {
+    const { accepted, rejected, queued } = take(req);
+    // Nothing holds what the body was parsed to while the confirm is awaited: V8 would copy it at each collection.
+    req.body = req.bodyBytes = undefined;
+    const ids = await queued;
+    const answer = JSON.stringify({ status: 'accepted', accepted, rejected });
     sendAccepted(res, 202, `${answer.slice(0, -1)},"eventIds":${ids.json}}`);
   };
 }

@@ -13,7 +13,7 @@ const inflaters = { gzip: gunzipSync, deflate: inflateSync, br: brotliDecompress
 declare module 'express-serve-static-core' {
   interface Request {
     /** The JSON text of `req.body`, inflated. */
-    bodyBytes?: Buffer;
+    bodyBytes?: Buffer | undefined;
     /** What `readJson` says of it. */
     bodyIsPlain?: boolean;
   }

@@ -16,7 +16,7 @@ export interface Ingestion {
 
 export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
   return {
-    async accept(activities, facts, asSent) {
+    accept(activities, facts, asSent) {
       // Written out, because spreading costs more than checking the event.
       const { source, receivedAt, requestId, ip, userAgent } = facts;
       const ids = idsOf(activities);
@@ -32,8 +32,8 @@ export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
         ip,
         userAgent,
       }));
-      await queue.publish(events, asSent && { bytes: asSent, eventIds: ids.json });
-      return ids;
+      // Not an async function, which would keep the events until the queue holds them, and V8 copy them at each collection.
+      return queue.publish(events, asSent && { bytes: asSent, eventIds: ids.json }).then(() => ids);
     },
   };
 }

@@ -64,7 +64,7 @@ export class Packer {
    * Throws QueueUnavailable at once where the events do not fit into what may be in flight. The bytes
    * of `asSent` go into a message as they are where they fit into one.
    */
-  add(events: readonly ActivityEvent[], asSent?: AsSent): Promise<unknown> {
+  add(events: readonly ActivityEvent[], asSent?: AsSent): Promise<void> {
     const chunks = this.#chunk(events, asSent);
     if (Buffer.isBuffer(chunks)) return this.#sendAlone(chunks);
     this.#admit(chunks.reduce((sum, { bytes }) => sum + bytes, 0));
@@ -73,7 +73,7 @@ export class Packer {
     if (!last) return Promise.resolve();
     last.requests += 1;
     this.#requests += 1;
-    return packs.length === 1 ? last.sent : Promise.all(packs.map(({ sent }) => sent));
+    return packs.length === 1 ? last.sent : Promise.all(packs.map(({ sent }) => sent)).then(() => undefined);
   }
 
   /** A whole message, or parts of those to come. */

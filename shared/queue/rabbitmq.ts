@@ -182,9 +182,15 @@ class RabbitmqQueue implements Queue {
     return this.#session;
   }
 
-  async publish(events: readonly ActivityEvent[], asSent?: AsSent): Promise<void> {
-    this.#ready();
-    await this.#packer.add(events, asSent);
+  /** An async function would keep the events until their confirm. */
+  publish(events: readonly ActivityEvent[], asSent?: AsSent): Promise<void> {
+    try {
+      this.#ready();
+      return this.#packer.add(events, asSent);
+    } catch (error) {
+      const fault = error as Error;
+      return Promise.reject(fault);
+    }
   }
 
   #publishRecentAgain(): void {
