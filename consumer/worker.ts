@@ -7,7 +7,6 @@ import { createReadiness, type Ping } from '@event-tracker/shared/readiness';
 import { type Reporter, startReporter } from '@event-tracker/shared/reporter';
 import { createShutdown, shutdownOnSignals } from '@event-tracker/shared/shutdown';
 import { readWorkerConfig, type WorkerConfig } from './config.ts';
-import { boundHeapGrowth } from './heap.ts';
 import { createBackoff } from './services/backoff.ts';
 import { Batcher } from './services/batcher.ts';
 import { isolateCrashes } from './services/crash-isolation.ts';
@@ -118,7 +117,6 @@ function notReady(): Promise<never> {
 }
 
 async function main(): Promise<void> {
-  boundHeapGrowth();
   const config = readWorkerConfig();
   const logger = createLogger('consumer', config.LOG_LEVEL);
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
