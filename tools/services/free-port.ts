@@ -1,14 +1,19 @@
 import { randomInt } from 'node:crypto';
 import net from 'node:net';
 
+/** What this process has given out: programs that start side by side listen only later, and two may not get the same. */
+const given = new Set<number>();
+
 /**
- * A port on 127.0.0.1 that nobody listens on. It lies below the range from which systems take the ports of
- * outgoing connections: a client that retries a port of that range, while its server is down, can be given the
+ * A port on 127.0.0.1 that nobody listens on, another one each time. It lies below the range from which systems take the
+ * ports of outgoing connections: a client that retries a port of that range, while its server is down, can be given the
  * very port it connects to, meets itself, and keeps the server from coming back.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(10_000, 30_000);
+    if (given.has(port)) continue;
+    given.add(port);
     if (await isFree(port)) return port;
   }
 }
