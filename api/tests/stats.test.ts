@@ -13,8 +13,12 @@ function countsOf(
   events: readonly (readonly [userId: string, eventType: string, page: string | null])[],
 ): HourCounts {
   const tally = new HourTally();
-  for (const [userId, eventType, page] of events)
-    tally.add({ timestamp: at(1), eventId: '', userId, eventType, page });
+  tally.add({
+    eventTypes: events.map(([, eventType]) => eventType),
+    userIds: events.map(([userId]) => userId),
+    pages: events.map(([, , page]) => page).filter((page) => page !== null),
+    next: null,
+  });
   return tally.counts();
 }
 

@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { StoreUnavailable } from '@event-tracker/shared/errors';
 import { type Logger } from '@event-tracker/shared/logger';
 import { HOUR_MS, hourOf, HourTally } from '../store/hour-counts.ts';
-import { type HourClaim, type HourStore, type Position } from '../store/store.ts';
+import { type CountedPage, type HourClaim, type Position, type Store } from '../store/store.ts';
 import { countSeconds } from './metrics.ts';
 
-const PAGE_EVENTS = 1000;
+/** What they have of texts are 12 MB at most, which the largest document of MongoDB holds. */
+export const PAGE_EVENTS = 5000;
 /** Counting takes a tenth of the time of one connection at most: after each step it rests so many times as long. */
 const REST_FACTOR = 10;
 const REST_MIN_MS = 10;
@@ -25,7 +26,7 @@ export interface HourCounter {
 }
 
 /** Counts dirty hours, newest first, and looks once for hours that nobody has marked. It never holds up what is saved. */
-export function startHourCounter(store: HourStore, logger: Logger): HourCounter {
+export function startHourCounter(store: Store, logger: Logger): HourCounter {
   const stopped = new AbortController();
   const { signal } = stopped;
   /** Every hour with events has a record, but for those before `to`. */
@@ -37,18 +38,18 @@ export function startHourCounter(store: HourStore, logger: Logger): HourCounter 
   async function countHour({ hour, claimedAt }: HourClaim): Promise<void> {
     const tally = new HourTally();
     const range = { from: hour, to: new Date(hour.getTime() + HOUR_MS), limit: PAGE_EVENTS };
-    let after: Position | undefined;
+    let after: Position | null = null;
     do {
-      const page = await store.scan({ ...range, ...(after && { after }) });
-      for (const activity of page) tally.add(activity);
-      after = page.length === PAGE_EVENTS ? page.at(-1) : undefined;
+      const page: CountedPage = await store.scan({ ...range, ...(after && { after }) });
+      tally.add(page);
+      after = page.next;
     } while (after && !signal.aborted);
     if (!after) await store.keepHour({ hour, claimedAt }, tally.counts());
   }
 
   /** Looks at one hour more: its events may be from before hours were counted, or somebody has removed its record. */
   async function findUnmarked(before: { to?: Date }): Promise<{ to: Date } | undefined> {
-    const [newest] = await store.scan({ ...before, limit: 1 });
+    const [newest] = await store.list({ ...before, limit: 1 });
     if (!newest) return undefined;
     const hour = new Date(hourOf(newest.timestamp.getTime()));
     const records = await store.listHours(hour, new Date(hour.getTime() + HOUR_MS));

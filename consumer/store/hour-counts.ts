@@ -1,4 +1,4 @@
-import { type CountedActivity, type HourCounts } from './store.ts';
+import { type CountedPage, type HourCounts } from './store.ts';
 import { UserSketch } from './user-sketch.ts';
 
 export const HOUR_MS = 60 * 60 * 1000;
@@ -54,11 +54,11 @@ export class HourTally {
   readonly #pages = new Tally();
   readonly #users = new UserSketch();
 
-  add({ eventType, page, userId }: CountedActivity): void {
-    this.#total += 1;
-    this.#byType.add(eventType);
-    if (page !== null) this.#pages.add(page);
-    this.#users.add(userId);
+  add({ eventTypes, pages, userIds }: CountedPage): void {
+    this.#total += eventTypes.length;
+    for (const eventType of eventTypes) this.#byType.add(eventType);
+    for (const page of pages) this.#pages.add(page);
+    for (const userId of userIds) this.#users.add(userId);
   }
 
   counts(): HourCounts {

@@ -32,10 +32,13 @@ export function createMemoryHours(reach: () => Promise<void>, list: Store['list'
       return { hour: newest.hour, claimedAt: new Date(now) };
     },
     async scan(filter) {
-      return (await list(filter)).map(({ eventId, timestamp, userId, eventType, payload }) => ({
-        ...{ eventId, timestamp, userId, eventType },
-        page: pageOf(payload),
-      }));
+      const activities = await list(filter);
+      return {
+        eventTypes: activities.map(({ eventType }) => eventType),
+        userIds: activities.map(({ userId }) => userId),
+        pages: activities.map(({ payload }) => pageOf(payload)).filter((page) => page !== null),
+        next: activities.length < filter.limit ? null : activities.at(-1)!,
+      };
     },
     async keepHour({ hour, claimedAt }, counts) {
       await reach();

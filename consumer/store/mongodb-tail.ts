@@ -7,7 +7,7 @@ import { type ActivityHead, HEAD_TEXT_LENGTH_MAX, type TailFilter } from './stor
 export type TailDocument = Omit<ActivityDocument, 'payload'> & { payload?: Record<string, unknown> };
 
 /** The beginning of a field where it is a text: a payload may be as large as a document. */
-const cut = (field: string, lengthMax: number) => ({
+export const cut = (field: string, lengthMax: number) => ({
   $cond: [{ $eq: [{ $type: field }, 'string'] }, { $substrCP: [field, 0, lengthMax] }, '$$REMOVE'],
 });
 

@@ -3,7 +3,10 @@ import { type SqlCalls } from './sql-calls.ts';
 import { type Dialect, type RunSql, type SqlRow } from './sql-dialect.ts';
 import { readRange } from './sql-page.ts';
 import { readPage, shortPayload } from './sql-payload.ts';
-import { type CountedActivity, type HourStore } from './store.ts';
+import { type CountedPage, type HourStore } from './store.ts';
+
+/** Rows come with their payloads, up to `PAYLOAD_BYTES_MAX` of each. */
+const SCAN_ROWS_MAX = 1000;
 
 /** The part of the store that reads activities for counting. */
 export function createSqlScan(dialect: Dialect, call: SqlCalls['call']): Pick<HourStore, 'scan'> {
@@ -21,17 +24,20 @@ export function createSqlScan(dialect: Dialect, call: SqlCalls['call']): Pick<Ho
   return {
     scan: (filter) =>
       call(async ({ run }) => {
-        const range = { ...activityRange(dialect, filter), columns };
-        const counted: CountedActivity[] = [];
-        for (const row of await readRange(dialect, run, range)) {
-          counted.push({
-            eventId: row.event_id as string,
-            timestamp: row.timestamp as Date,
-            userId: row.user_id as string,
-            eventType: row.event_type as string,
-            page: readPage(await payloadOf(run, row)),
-          });
+        const limit = Math.min(filter.limit, SCAN_ROWS_MAX);
+        const rows = await readRange(dialect, run, {
+          ...activityRange(dialect, { ...filter, limit }),
+          columns,
+        });
+        const counted: CountedPage = { eventTypes: [], userIds: [], pages: [], next: null };
+        for (const row of rows) {
+          counted.eventTypes.push(row.event_type as string);
+          counted.userIds.push(row.user_id as string);
+          const page = readPage(await payloadOf(run, row));
+          if (page !== null) counted.pages.push(page);
         }
+        const last = rows[limit - 1];
+        if (last) counted.next = { timestamp: last.timestamp as Date, eventId: last.event_id as string };
         return counted;
       }),
   };

@@ -154,11 +154,15 @@ export const CLAIM_MS = 20_000;
 /** An hour that stays marked is not claimed again for so long after it was counted. */
 export const RECOUNT_MS = 2_000;
 
-/** What counting needs of an activity. */
-export interface CountedActivity extends Position {
-  userId: string;
-  eventType: string;
-  page: string | null;
+/** What counting needs of a page of activities, each field by itself. */
+export interface CountedPage {
+  /** One of each activity, as in `userIds`. */
+  eventTypes: string[];
+  userIds: string[];
+  /** Of the activities that have one, see `pageOf`. */
+  pages: string[];
+  /** Behind what the next page begins; null where there is none. */
+  next: Position | null;
 }
 
 /** What was counted of the events of an hour. */
@@ -197,8 +201,8 @@ export interface HourStore {
   markHours(hours: readonly Date[], forMs?: number): Promise<void>;
   /** Claims the newest dirty hour that nobody has claimed and that was not counted just now; null where there is none. */
   claimHour(): Promise<HourClaim | null>;
-  /** The same activities as `list` in the same order, with what counting needs of them. */
-  scan(filter: ListFilter): Promise<CountedActivity[]>;
+  /** Of the same activities as `list` in the same order what counting needs; a page may have fewer than the limit. */
+  scan(filter: ListFilter): Promise<CountedPage>;
   /** Keeps the counts of a claimed hour, unless those of a later claim are kept. It stays dirty when its mark reaches beyond the claim. */
   keepHour(claim: HourClaim, counts: HourCounts): Promise<void>;
   /** The hours that were ever marked, oldest first: `from` included, `to` excluded. */

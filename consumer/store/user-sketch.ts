@@ -20,7 +20,7 @@ export class UserSketch {
   #registers = new Uint8Array(0);
 
   add(userId: string): void {
-    this.#addHash(hash('sha1', userId, 'buffer').readUIntBE(0, HASH_BYTES));
+    this.#addHash(parseInt(hash('sha1', userId).slice(0, 2 * HASH_BYTES), 16));
   }
 
   /** Adds the users of another sketch, in the form that `encode` gives. */

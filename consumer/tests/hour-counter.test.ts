@@ -1,6 +1,6 @@
 import { StoreUnavailable } from '@event-tracker/shared/errors';
 import { until } from '../../tools/services/in-tests.ts';
-import { type HourCounter, startHourCounter } from '../services/hour-counter.ts';
+import { type HourCounter, PAGE_EVENTS, startHourCounter } from '../services/hour-counter.ts';
 import { HOUR_MS, HOUR_NAMES_MAX, hourOf, Tally, TALLY_NAMES_MAX } from '../store/hour-counts.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { UserSketch } from '../store/user-sketch.ts';
@@ -65,13 +65,14 @@ test('a marked hour is counted: its events by type and page, and its users; none
 
 test('an hour of several pages of a scan is counted whole', async () => {
   const store = createMemoryStore();
-  const deliveries = Array.from({ length: 3000 }, (_, index) =>
+  const length = 2 * PAGE_EVENTS + 500;
+  const deliveries = Array.from({ length }, (_, index) =>
     aDelivery({ timestamp: hour.toISOString(), userId: `u${index % 500}` }),
   );
   await store.save(deliveries);
   await store.markHours([hour]);
   counter = startHourCounter(store, silent);
-  expect(usersOf((await counted(store, 3000)).users)).toBe(500);
+  expect(usersOf((await counted(store, length)).users)).toBe(500);
 });
 
 test('hours with events that nobody has marked are found, those before and after a marked one', async () => {
@@ -117,7 +118,9 @@ test('while the store is away nothing is counted and nothing ends; then it goes 
 
 test('it is stopped in the midst of a count, and keeps nothing of it', async () => {
   const store = createMemoryStore();
-  await store.save(Array.from({ length: 2500 }, () => aDelivery({ timestamp: hour.toISOString() })));
+  await store.save(
+    Array.from({ length: PAGE_EVENTS + 1 }, () => aDelivery({ timestamp: hour.toISOString() })),
+  );
   await store.markHours([hour]);
   let stopped: Promise<void> | undefined;
   const scan = store.scan.bind(store);
