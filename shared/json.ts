@@ -47,14 +47,14 @@ function mayBeInexact(text: string, bytes: Uint8Array): boolean {
   return (EXPONENT.test(text) || hasLongRun(bytes)) && SUSPECT.test(text);
 }
 
-/** Whether `LONG_RUN` digits and points stand side by side: any such run has one of them at a multiple of it. */
+/** Whether `LONG_RUN` digits and points stand side by side: any such run has one of them where such a stride ends. */
 function hasLongRun(bytes: Uint8Array): boolean {
-  for (let at = 0; at < bytes.length; at += LONG_RUN) {
+  for (let at = LONG_RUN - 1; at < bytes.length; at += LONG_RUN) {
     if (IS_DIGIT_OR_POINT[bytes[at]!] === 0) continue;
     let [begin, end] = [at, at + 1];
-    while (end < bytes.length && end < at + LONG_RUN && IS_DIGIT_OR_POINT[bytes[end]!] === 1) end += 1;
-    while (begin > 0 && begin > at - LONG_RUN && IS_DIGIT_OR_POINT[bytes[begin - 1]!] === 1) begin -= 1;
-    if (end - begin >= LONG_RUN) return true;
+    while (begin > at + 1 - LONG_RUN && IS_DIGIT_OR_POINT[bytes[begin - 1]!] === 1) begin -= 1;
+    while (end < bytes.length && end < begin + LONG_RUN && IS_DIGIT_OR_POINT[bytes[end]!] === 1) end += 1;
+    if (end - begin === LONG_RUN) return true;
   }
   return false;
 }

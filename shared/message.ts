@@ -33,12 +33,18 @@ export function packEvent({ bytes }: AsSent, event: ActivityEvent): string {
  * its events. Writing the events out anew took the API longer than all else it does for them.
  */
 export function packBatch({ bytes, eventIds }: AsSent, facts: Facts): Buffer {
-  return Buffer.concat([BATCH, bytes, endOfBatch(eventIds, facts)]);
+  const end = endOfBatch(eventIds, facts);
+  const endAt = BATCH.length + bytes.length;
+  const message = Buffer.allocUnsafe(endAt + Buffer.byteLength(end));
+  BATCH.copy(message);
+  bytes.copy(message, BATCH.length);
+  message.write(end, endAt);
+  return message;
 }
 
-function endOfBatch(eventIds: string, { source, receivedAt, requestId, ip, userAgent }: Facts): Buffer {
+function endOfBatch(eventIds: string, { source, receivedAt, requestId, ip, userAgent }: Facts): string {
   const facts = JSON.stringify({ source, receivedAt, requestId, ip, userAgent });
-  return Buffer.from(`,"eventIds":${eventIds},${facts.slice(1)}`);
+  return `,"eventIds":${eventIds},${facts.slice(1)}`;
 }
 
 export interface MessageContent {
@@ -109,7 +115,7 @@ function isBatch(content: unknown, bytes: Buffer): content is BatchFacts & { bat
 function itemsOfBatch(bytes: Buffer, facts: BatchFacts): Buffer[] {
   const items = itemsOfArray(bytes);
   const end = items.reduce((sum, { length }) => sum + length + 1, BATCH.length + 1);
-  return bytes.subarray(end).equals(endOfBatch(JSON.stringify(facts.eventIds), facts)) ? items : [];
+  return bytes.toString('utf8', end) === endOfBatch(JSON.stringify(facts.eventIds), facts) ? items : [];
 }
 
 /** The text of a JSON object with more fields behind its own. */
