@@ -7,10 +7,11 @@ import { cutPage, PAGE_FIELDS, PAGE_LENGTH_MAX } from './page.ts';
 import { type CountedPage, type HourStore, type Position } from './store.ts';
 
 /**
- * One document with three arrays: as documents of their own, a worker took 10 µs for each activity, and not 2, most of them
+ * One document with three arrays: as documents of their own, a worker took 10 µs for each activity, and not 3, most of them
  * to make objects of BSON and to collect those as garbage.
  */
 const COLUMNS = {
+  count: { $sum: 1 },
   eventTypes: { $push: '$eventType' },
   userIds: { $push: '$userId' },
   // What is missing is not pushed.
@@ -22,7 +23,7 @@ const COLUMNS = {
   eventId: { $last: '$_id' },
   timestamp: { $last: '$timestamp' },
 };
-type Columns = Omit<CountedPage, 'next'> & Position;
+type Columns = Omit<CountedPage, 'next'> & Position & { count: number };
 
 /** The part of the store that reads activities for counting. */
 export function createMongodbScan(
@@ -46,8 +47,8 @@ export function createMongodbScan(
         const options = { readPreference: 'primary', maxTimeMS: timeoutMs } as const;
         const [columns] = await activities.aggregate<Columns>(pipeline, options).toArray();
         if (!columns) return { eventTypes: [], userIds: [], pages: [], next: null };
-        const { eventTypes, userIds, pages, eventId, timestamp } = columns;
-        const isFull = eventTypes.length === filter.limit;
+        const { eventTypes, userIds, pages, eventId, timestamp, count } = columns;
+        const isFull = count === filter.limit;
         return {
           eventTypes,
           userIds,
