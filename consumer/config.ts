@@ -42,7 +42,7 @@ export const workerVariables: Variables<WorkerConfig> = {
     .default(1000)
     .unit('messages')
     .description(
-      'Messages that the broker hands out before the first of them is done; bounds the worker’s memory',
+      'Most messages that the broker hands out before the first of them is done; from RabbitMQ fewer where they are large, for about 2 MiB',
     ),
   BATCH_SIZE_MAX: Joi.number()
     .integer()

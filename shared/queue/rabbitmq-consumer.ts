@@ -1,14 +1,40 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib';
 import { type Logger } from '../logger.ts';
 import { type ConsumeOptions, type MessageHandler, type Verdict } from './queue.ts';
 import { within } from './within.ts';
 
 const STOP_TIMEOUT_MS = 2_000;
+/** Messages in hand have about so many bytes: more than a worker needs to fill its batches while others are written. */
+const BYTES_IN_HAND = 2 * 1024 * 1024;
+/** So many messages are asked for before their size is known, and tell it. */
+const FIRST_MESSAGES = 32;
+/** The mean size follows about so many messages. */
+const MEAN_OF_MESSAGES = 64;
+/** A consumer is not replaced by one with another prefetch more often than this. */
+const ADJUST_EVERY_MS = 1000;
+/** Where everything that is allowed is in hand, it is looked so often whether something is decided. */
+const REPLACE_EVERY_MS = 10;
 
 /** The header of a message that may have been delivered before as another one. */
 export const REPUBLISHED = 'x-republished';
 
-/** A consumer that is started again, on a channel of its own, on each new connection. */
+interface Subscription {
+  model: ChannelModel;
+  channel: Channel;
+  deliveries: Deliveries;
+  consumerTag: string;
+  prefetch: number;
+  since: number;
+}
+
+/**
+ * A consumer that is started again, on a channel of its own, on each new connection.
+ *
+ * AMQP bounds what is in hand by its messages only, and RabbitMQ for each consumer from its beginning on. So one that turns
+ * out to have too many or too few for their size is replaced by another on the same channel: with a thousand messages of
+ * 100 events in hand a worker took 239 MB in place of 134.
+ */
 export class RabbitmqConsumer {
   readonly #queue: string;
   readonly #handle: MessageHandler;
@@ -19,7 +45,10 @@ export class RabbitmqConsumer {
   #undecided = 0;
   readonly #allDecided = new Set<() => void>();
   #model: ChannelModel | undefined;
-  #subscription: { channel: Channel; deliveries: Deliveries; consumerTag: string } | undefined;
+  #subscription: Subscription | undefined;
+  #adjusting: Promise<void> | undefined;
+  #received = 0;
+  #meanBytes = 0;
   #stopped = false;
 
   constructor(
@@ -47,13 +76,48 @@ export class RabbitmqConsumer {
       deliveries.drop();
       if (!this.#stopped) this.#lost(model);
     });
-    await channel.prefetch(this.#options.prefetch);
+    const prefetch = Math.min(this.#options.prefetch, FIRST_MESSAGES);
+    const subscription = { model, channel, deliveries, consumerTag: '', prefetch, since: -Infinity };
+    this.#received = 0;
+    await this.#consume(subscription);
+    this.#subscription = subscription;
+    if (this.#stopped) await this.#end();
+    else this.#adjust();
+  }
+
+  async #consume(subscription: Subscription): Promise<void> {
+    const { model, channel, deliveries, prefetch } = subscription;
+    await channel.prefetch(prefetch);
     const { consumerTag } = await channel.consume(this.#queue, (delivery) => {
       if (delivery === null) this.#lost(model, 'consumer cancelled by the broker');
       else this.#receive(delivery, deliveries);
     });
-    this.#subscription = { channel, deliveries, consumerTag };
-    if (this.#stopped) await this.#end();
+    subscription.consumerTag = consumerTag;
+  }
+
+  /** Has as many messages in hand as their size allows, where that is not about what it has. */
+  #adjust(): void {
+    const subscription = this.#subscription;
+    if (!subscription || this.#adjusting || this.#stopped || this.#received < FIRST_MESSAGES) return;
+    const { prefetch, since } = subscription;
+    const fitting = Math.max(1, Math.floor(BYTES_IN_HAND / this.#meanBytes));
+    const wanted = Math.min(this.#options.prefetch, fitting);
+    if (wanted > prefetch / 2 && wanted < prefetch * 1.5) return;
+    if (performance.now() - since < ADJUST_EVERY_MS) return;
+    const replacing = this.#replace(subscription, wanted);
+    // A channel that closes meanwhile is opened anew by who hears of it.
+    this.#adjusting = replacing.catch(() => undefined).then(() => (this.#adjusting = undefined));
+  }
+
+  async #replace(subscription: Subscription, wanted: number): Promise<void> {
+    const { channel, deliveries, consumerTag } = subscription;
+    await channel.cancel(consumerTag);
+    // What is in hand stays with the consumer that is gone, and may be all that is allowed.
+    const inHand = () => this.#undecided + deliveries.delayed;
+    while (inHand() >= this.#options.prefetch) await delay(REPLACE_EVERY_MS);
+    subscription.prefetch = Math.max(1, wanted - inHand());
+    await this.#consume(subscription);
+    subscription.since = performance.now();
   }
 
   /** Of each message no more is kept than its tag and one promise: a thousand of them wait for the store at a time. */
@@ -61,6 +125,9 @@ export class RabbitmqConsumer {
     const tag = delivery.fields.deliveryTag;
     if (this.#stopped) return deliveries.giveBack(tag);
     this.#undecided += 1;
+    this.#received += 1;
+    const share = 1 / Math.min(this.#received, MEAN_OF_MESSAGES);
+    this.#meanBytes += (delivery.content.length - this.#meanBytes) * share;
     const decided = (verdict: Verdict) => {
       deliveries.settle(tag, verdict);
       this.#undecided -= 1;
@@ -80,6 +147,7 @@ export class RabbitmqConsumer {
     } catch (error) {
       failed(error);
     }
+    this.#adjust();
   }
 
   async stop(): Promise<void> {
@@ -88,6 +156,7 @@ export class RabbitmqConsumer {
   }
 
   async #end(): Promise<void> {
+    await within(STOP_TIMEOUT_MS, this.#adjusting ?? Promise.resolve()).catch(() => undefined);
     const { channel, deliveries, consumerTag } = this.#subscription ?? {};
     // Each call may find the channel closed already, or a broker that does not answer: it then delivers again.
     if (channel && consumerTag)
@@ -141,6 +210,11 @@ class Deliveries {
       const timer = setTimeout(() => this.giveBack(tag), this.#retryDelayMs);
       this.#delayed.set(tag, timer);
     }
+  }
+
+  /** How many wait for their retry, which the broker counts as undecided. */
+  get delayed(): number {
+    return this.#delayed.size;
   }
 
   giveBack(tag: number): void {

@@ -53,6 +53,91 @@ describeWith('rabbitmq', 'rabbitmq queue beside other programs', () => {
     await open();
   });
 
+  describe('messages in hand', () => {
+    let inHand: { body: Buffer; decide: (verdict: Verdict) => void }[];
+    let most: number;
+
+    /** A consumer that decides over nothing until it is told to. */
+    async function hold(prefetch: number) {
+      inHand = [];
+      most = 0;
+      const queue = await open();
+      const handle = ({ body }: Message) =>
+        new Promise<Verdict>((decide) => (most = Math.max(most, inHand.push({ body, decide }))));
+      return queue.consume(handle, { ...consuming, prefetch });
+    }
+    async function fill(messages: number, bytes: number): Promise<void> {
+      await foreign.channel.assertQueue(name, { durable: true });
+      for (const index of range(messages)) {
+        const body = Buffer.alloc(bytes, ' ');
+        body.write(String(index));
+        foreign.channel.sendToQueue(name, body);
+      }
+    }
+    const decide = (messages: number) => inHand.splice(0, messages).forEach((one) => one.decide('ack'));
+    const numbers = (some: typeof inHand) => some.map(({ body }) => Number.parseInt(body.toString(), 10));
+
+    test('there are as many small ones as are allowed, and never more', async () => {
+      await fill(700, 100);
+      await until(async () => (await foreign.channel.checkQueue(name)).messageCount === 700);
+      const consumer = await hold(500);
+      await until(() => inHand.length === 500);
+      await delay(300);
+      expect(most).toBe(500);
+      const received: number[] = [];
+      while (received.length < 700) {
+        received.push(...numbers(inHand.slice(0, 10)));
+        decide(10);
+        await until(() => inHand.length > 0 || received.length === 700);
+      }
+      expect(received).toEqual(range(700));
+      expect(most).toBe(500);
+      await consumer.stop();
+    });
+
+    test('while it gets fewer of them, there are never more than are allowed', async () => {
+      await fill(50, 400_000);
+      const consumer = await hold(32);
+      await until(() => inHand.length === 32);
+      for (let decided = 0; decided < 50; decided += 1) {
+        await until(() => inHand.length > 0);
+        decide(1);
+        if (decided % 10 === 0) await delay(100);
+      }
+      expect(most).toBe(32);
+      await consumer.stop();
+    });
+
+    test('there are few large ones, and as many as are allowed when they get small again', async () => {
+      await fill(60, 400_000);
+      await until(async () => (await foreign.channel.checkQueue(name)).messageCount === 60);
+      const consumer = await hold(500);
+      await until(() => inHand.length >= 32);
+      const received: number[] = [];
+      // The consumer is replaced behind the first ones; the next has five of them in hand, those are 2 MB.
+      while (received.length < 60) {
+        received.push(...numbers(inHand.slice(0, 1)));
+        decide(1);
+        if (received.length === 40) {
+          await delay(1500);
+          most = inHand.length;
+        }
+        await until(() => inHand.length > 0 || received.length === 60);
+      }
+      expect(received).toEqual(range(60));
+      expect(most).toBeLessThanOrEqual(6);
+      await fill(1200, 100);
+      await until(() => {
+        decide(inHand.length < 400 ? 1 : 0);
+        return inHand.length >= 400;
+      });
+      const stopped = consumer.stop();
+      decide(500);
+      await stopped;
+      expect((await foreign.channel.checkQueue(name)).messageCount).toBeGreaterThan(0);
+    });
+  });
+
   test('publishes persistent JSON messages with an id', async () => {
     const queue = await open();
     await queue.publish([makeEvent(1)]);
