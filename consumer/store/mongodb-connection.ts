@@ -1,5 +1,5 @@
 import { ConfigurationError, StoreUnavailable } from '@event-tracker/shared/errors';
-import { durableWriteConcern } from '@event-tracker/shared/mongodb';
+import { durableWriteConcern, foundNoServer, reconnect } from '@event-tracker/shared/mongodb';
 import mongoose, { type Connection, type ConnectOptions, type mongo } from 'mongoose';
 import { callFault, messageOf } from './mongodb-errors.ts';
 import { within } from './within.ts';
@@ -22,7 +22,8 @@ export interface MongodbConnection {
 
 /**
  * A Mongoose connection of one's own. It is opened by the first call that finds the database; from then on the driver
- * finds the database again by itself. Throws ConfigurationError for a URL that is none.
+ * finds the database again by itself, and where it does not, the next call looks anew. Throws ConfigurationError for a
+ * URL that is none.
  */
 export function createMongodbConnection(url: string, timeoutMs: number): MongodbConnection {
   const options: ConnectOptions = {
@@ -38,16 +39,17 @@ export function createMongodbConnection(url: string, timeoutMs: number): Mongodb
   };
   checkUrl(url);
   const connection = mongoose.createConnection();
-  let opened = false;
+  let state: 'new' | 'open' | 'lost' = 'new';
   let opening: Promise<unknown> | undefined;
   let writeConcern: mongo.WriteConcernSettings | undefined;
 
   async function connect() {
-    if (!opened) {
+    if (state !== 'open') {
       // Mongoose does not try again by itself until it has been connected once.
-      opening ??= connection
-        .openUri(url, { ...options })
-        .then(() => (opened = true))
+      const open = () =>
+        state === 'new' ? connection.openUri(url, { ...options }) : reconnect(connection.getClient());
+      opening ??= open()
+        .then(() => (state = 'open'))
         .finally(() => (opening = undefined));
       await opening;
     }
@@ -55,12 +57,17 @@ export function createMongodbConnection(url: string, timeoutMs: number): Mongodb
     return { writeConcern };
   }
 
+  function notice(error: unknown): never {
+    if (foundNoServer(error)) state = 'lost';
+    throw error;
+  }
+
   return {
     connection,
     async call(operation, RefusedError = StoreUnavailable) {
       try {
         // The driver bounds each of its steps, not their sum; its option `timeoutMS` has no effect.
-        return await within(timeoutMs, 'MongoDB', async () => operation(await connect()));
+        return await within(timeoutMs, 'MongoDB', () => connect().then(operation).catch(notice));
       } catch (error) {
         const fault = callFault(error);
         if (fault === 'unexpected') throw error;

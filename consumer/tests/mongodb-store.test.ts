@@ -1,9 +1,11 @@
 import { ConfigurationError, StoreUnavailable } from '@event-tracker/shared/errors';
 import { MongoClient, type Document } from 'mongodb';
 import { MongoMemoryServer } from 'mongodb-memory-server';
+import mongoose from 'mongoose';
 import { startMongod } from '../../tools/mongod/start.ts';
 import { freePort } from '../../tools/services/free-port.ts';
-import { describeWith } from '../../tools/services/in-tests.ts';
+import { describeWith, until } from '../../tools/services/in-tests.ts';
+import { stopMonitors } from '../../shared/tests/stop-monitors.ts';
 import { openStore } from '../store/open.ts';
 import { durableWriteConcern } from '@event-tracker/shared/mongodb';
 import { activityConditions, deadLetterConditions } from '../store/mongodb-page.ts';
@@ -260,6 +262,32 @@ describeWith('mongodb', 'a MongoDB that fails', () => {
     } finally {
       await store.close();
       await mongod.stop();
+    }
+  });
+
+  test('one that its driver has stopped looking for is found all the same', async () => {
+    const connect = jest.spyOn(mongoose.mongo.MongoClient.prototype, 'connect');
+    const mongod = await startMongod();
+    const store = await openStore(mongod.url, { worker: 'tester', timeoutMs: 1000 });
+    try {
+      await store.prepare();
+      stopMonitors(connect.mock.contexts[0]);
+      mongod.pause();
+      const saving = expect(store.save([aDelivery()])).rejects.toBeInstanceOf(StoreUnavailable);
+      // Broken off under way, the driver looks for the server before it sends anything else.
+      await mongod.kill();
+      await saving;
+      await mongod.restart();
+      await until(() =>
+        store.save([aDelivery()]).then(
+          () => true,
+          () => false,
+        ),
+      );
+    } finally {
+      await store.close();
+      await mongod.stop();
+      connect.mockRestore();
     }
   });
 

@@ -4,7 +4,6 @@ import { type Collection } from 'mongodb';
 import { createId } from '../id.ts';
 import { type Logger } from '../logger.ts';
 import { type ConsumeOptions, type Consumer, type MessageHandler, type Verdict } from './queue.ts';
-import { within } from './within.ts';
 
 export interface StoredMessage {
   _id: string;
@@ -17,11 +16,15 @@ export interface StoredMessage {
   lease?: string;
 }
 
-/**
- * Bounds every operation: driver 7.8 leaves one without an end when it is begun on a connection that is about to
- * close (it waits for a `drain` that a destroyed socket never emits), and `socketTimeoutMS` does not reach it.
- */
-export const OPERATION_TIMEOUT_MS = 5_000;
+/** What the consumer needs of its queue. */
+export interface Leasing {
+  messages: Collection<StoredMessage>;
+  /** A worker that is killed holds its messages back for this time. */
+  leaseMs: number;
+  /** Bounds one operation on the messages. */
+  bound: <T>(operation: Promise<T>) => Promise<T>;
+}
+
 /** Bounds the memory of one claim, and how long settling and renewing wait for it. */
 const CLAIM_MAX = 256;
 const POLL_MIN_MS = 20;
@@ -36,10 +39,11 @@ const ERROR_PAUSE_MAX_MS = 2_000;
  */
 export class MongodbConsumer implements Consumer {
   readonly #messages: Collection<StoredMessage>;
+  readonly #leaseMs: number;
+  readonly #bound: Leasing['bound'];
   readonly #handle: MessageHandler;
   readonly #options: ConsumeOptions;
   readonly #logger: Logger;
-  readonly #leaseMs: number;
   readonly #lease = createId();
   readonly #held = new Set<string>();
   readonly #running = new Set<Promise<void>>();
@@ -50,18 +54,13 @@ export class MongodbConsumer implements Consumer {
   #stopped = false;
   #wake: () => void = () => undefined;
 
-  constructor(
-    messages: Collection<StoredMessage>,
-    handle: MessageHandler,
-    options: ConsumeOptions,
-    logger: Logger,
-    leaseMs: number,
-  ) {
-    this.#messages = messages;
+  constructor(leasing: Leasing, handle: MessageHandler, options: ConsumeOptions, logger: Logger) {
+    this.#messages = leasing.messages;
+    this.#leaseMs = leasing.leaseMs;
+    this.#bound = leasing.bound;
     this.#handle = handle;
     this.#options = options;
     this.#logger = logger;
-    this.#leaseMs = leaseMs;
     this.#loop = this.#run();
   }
 
@@ -113,7 +112,7 @@ export class MongodbConsumer implements Consumer {
     if (this.#held.size > 0) {
       const held = this.#own([...this.#held]);
       const renewal = { $set: { visibleAt: now + this.#leaseMs } };
-      await within(OPERATION_TIMEOUT_MS, this.#messages.updateMany(held, renewal));
+      await this.#bound(this.#messages.updateMany(held, renewal));
     }
     this.#renewedAt = now;
   }
@@ -129,13 +128,13 @@ export class MongodbConsumer implements Consumer {
     const [done, retried] = [ids(false), ids(true)];
     const forget = (id: string) => this.#decided.delete(id) && this.#held.delete(id);
     if (done.length > 0) {
-      await within(OPERATION_TIMEOUT_MS, this.#messages.deleteMany(this.#own(done)));
+      await this.#bound(this.#messages.deleteMany(this.#own(done)));
       done.forEach(forget);
     }
     if (retried.length > 0) {
       const visibleAt = Date.now() + this.#options.retryDelayMs;
       const release = { $set: { visibleAt }, $unset: { lease: 1 } } as const;
-      await within(OPERATION_TIMEOUT_MS, this.#messages.updateMany(this.#own(retried), release));
+      await this.#bound(this.#messages.updateMany(this.#own(retried), release));
       retried.forEach(forget);
     }
   }
@@ -148,8 +147,7 @@ export class MongodbConsumer implements Consumer {
     // A single batch ends at 16 MiB: messages of that size are claimed one by one, not by the hundred.
     const within16MiB = { promoteBuffers: true, singleBatch: true, batchSize: free };
     // Retried messages come before fresh ones, or a long queue would hold them back for ever.
-    const ready = await within(
-      OPERATION_TIMEOUT_MS,
+    const ready = await this.#bound(
       this.#messages
         .find({ visibleAt: { $lte: now } }, within16MiB)
         .sort({ visibleAt: -1, _id: 1 })
@@ -164,7 +162,7 @@ export class MongodbConsumer implements Consumer {
     const earlier = { $cond: [{ $isNumber: '$attempts' }, '$attempts', 0] };
     const attempts = { $add: [earlier, 1] };
     const lease = [{ $set: { visibleAt: now + this.#leaseMs, lease: this.#lease, attempts } }];
-    const { modifiedCount } = await within(OPERATION_TIMEOUT_MS, this.#messages.updateMany(unleased, lease));
+    const { modifiedCount } = await this.#bound(this.#messages.updateMany(unleased, lease));
     const leased = modifiedCount === wanted.length ? wanted : await this.#leasedOf(wanted);
     if (this.#stopped) await this.#release(leased);
     else for (const message of leased) this.#handOut(message);
@@ -174,14 +172,14 @@ export class MongodbConsumer implements Consumer {
   /** The messages that no other consumer was quicker to lease. */
   async #leasedOf(wanted: StoredMessage[]): Promise<StoredMessage[]> {
     const own = this.#own(wanted.map(({ _id }) => _id));
-    const ids = new Set(await within(OPERATION_TIMEOUT_MS, this.#messages.distinct('_id', own)));
+    const ids = new Set(await this.#bound(this.#messages.distinct('_id', own)));
     return wanted.filter(({ _id }) => ids.has(_id));
   }
 
   async #release(messages: StoredMessage[]): Promise<void> {
     const own = this.#own(messages.map(({ _id }) => _id));
     const release = { $set: { visibleAt: 0 }, $unset: { lease: 1 }, $inc: { attempts: -1 } } as const;
-    await within(OPERATION_TIMEOUT_MS, this.#messages.updateMany(own, release));
+    await this.#bound(this.#messages.updateMany(own, release));
   }
 
   #handOut(message: StoredMessage): void {

@@ -5,9 +5,9 @@ import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { type ActivityEvent } from '../event.ts';
 import { type AsSent } from '../message.ts';
 import { type Logger } from '../logger.ts';
-import { durableWriteConcern } from '../mongodb.ts';
+import { durableWriteConcern, foundNoServer, reconnect } from '../mongodb.ts';
 import { Packer } from './packer.ts';
-import { MongodbConsumer, OPERATION_TIMEOUT_MS, type StoredMessage } from './mongodb-consumer.ts';
+import { MongodbConsumer, type StoredMessage } from './mongodb-consumer.ts';
 import {
   type ConsumeOptions,
   type Consumer,
@@ -20,8 +20,12 @@ import { within } from './within.ts';
 const SERVER_SELECTION_TIMEOUT_MS = 2_000;
 /** A hung server is given up after this time. */
 const SOCKET_TIMEOUT_MS = 4_000;
+/**
+ * Bounds every operation: driver 7.8 leaves one without an end when it is begun on a connection that is about to
+ * close (it waits for a `drain` that a destroyed socket never emits), and `socketTimeoutMS` does not reach it.
+ */
+const OPERATION_TIMEOUT_MS = 5_000;
 const CONNECT_RETRY_MS = 500;
-/** A worker that is killed holds its messages back for this time. */
 const LEASE_MS = 10_000;
 /** AuthenticationFailed, Unauthorized, and Atlas's own way of saying the former. */
 const REFUSED_CODES = new Set<unknown>([18, 13, 8000]);
@@ -82,6 +86,7 @@ class MongodbQueue implements Queue {
   readonly #leaseMs: number;
   readonly #closed = new AbortController();
   #durable: ReturnType<typeof durableWriteConcern> | undefined;
+  #isConnecting = false;
   #waiting: Write[] = [];
   #writing: Promise<void> | undefined;
   readonly #packer: Packer;
@@ -96,22 +101,35 @@ class MongodbQueue implements Queue {
   }
 
   async connect(): Promise<void> {
-    await this.#client.connect();
+    await reconnect(this.#client);
     await this.#messages.createIndex({ visibleAt: -1, _id: 1 });
   }
 
-  /** The driver reconnects by itself only once it has been connected. */
+  /** The driver reconnects by itself only once it has been connected, and then not always. */
   async connectLater(): Promise<void> {
+    if (this.#isConnecting) return;
+    this.#isConnecting = true;
     const { signal } = this.#closed;
-    while (!signal.aborted) {
+    while (this.#isConnecting && !signal.aborted) {
       try {
         await delay(CONNECT_RETRY_MS, undefined, { signal });
         await within(OPERATION_TIMEOUT_MS, this.connect());
-        return this.#logger.info('MongoDB queue connected');
+        this.#isConnecting = false;
+        this.#logger.info('MongoDB queue connected');
+        // Closed meanwhile, the client may have been opened again behind that.
+        if (signal.aborted) await this.#client.close();
       } catch (error) {
         this.#logger.debug({ reason: (error as Error).message }, 'MongoDB queue cannot be reached');
       }
     }
+  }
+
+  async #bound<T>(operation: Promise<T>): Promise<T> {
+    const noticing = operation.catch((error: unknown) => {
+      if (foundNoServer(error)) void this.connectLater();
+      throw error;
+    });
+    return within(OPERATION_TIMEOUT_MS, noticing);
   }
 
   async publish(events: readonly ActivityEvent[], asSent?: AsSent): Promise<void> {
@@ -138,7 +156,7 @@ class MongodbQueue implements Queue {
       const writes = this.#waiting;
       this.#waiting = [];
       try {
-        await within(OPERATION_TIMEOUT_MS, this.#insert(writes.map(({ message }) => message)));
+        await this.#bound(this.#insert(writes.map(({ message }) => message)));
         for (const { resolve } of writes) resolve();
       } catch (error) {
         const fault = new QueueUnavailable((error as Error).message);
@@ -155,7 +173,9 @@ class MongodbQueue implements Queue {
   }
 
   consume(handle: MessageHandler, options: ConsumeOptions): Promise<Consumer> {
-    return Promise.resolve(new MongodbConsumer(this.#messages, handle, options, this.#logger, this.#leaseMs));
+    const bound = <T>(operation: Promise<T>) => this.#bound(operation);
+    const leasing = { messages: this.#messages, leaseMs: this.#leaseMs, bound };
+    return Promise.resolve(new MongodbConsumer(leasing, handle, options, this.#logger));
   }
 
   async ping(): Promise<void> {

@@ -3,10 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { BSON, MongoClient } from 'mongodb';
 import { startMongod } from '../../tools/mongod/start.ts';
 import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { openMongodbQueue } from '../queue/mongodb.ts';
 import { type Message, type Queue, type Verdict } from '../queue/queue.ts';
 import { eventIds, logger, makeEvent, publishAgain, queueOptions, range } from './queue-fixture.ts';
+import { stopMonitors } from './stop-monitors.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 const consuming = { prefetch: 100, retryDelayMs: 100 };
@@ -141,6 +142,29 @@ describeWith('mongodb', 'mongodb queue', () => {
       await until(() => confirmed.every((id) => received.has(id)));
       await consumer.stop();
     } finally {
+      await server.stop();
+    }
+  }, 60_000);
+
+  test('a server that the driver has stopped looking for is found all the same', async () => {
+    const connect = jest.spyOn(MongoClient.prototype, 'connect');
+    const server = await startMongod();
+    try {
+      const queue = await open(server.url);
+      stopMonitors(connect.mock.contexts[0]);
+      server.pause();
+      const publishing = expect(queue.publish([makeEvent(1)])).rejects.toBeInstanceOf(QueueUnavailable);
+      // Broken off under way, the driver looks for the server before it sends anything else.
+      await server.kill();
+      await publishing;
+      await server.restart();
+      await publishAgain(queue, makeEvent(2));
+      const { messages, consumer, decide } = await hold(queue);
+      await until(() => messages.length > 0);
+      decide('ack');
+      await consumer.stop();
+    } finally {
+      connect.mockRestore();
       await server.stop();
     }
   }, 60_000);
