@@ -42,7 +42,7 @@ export const workerVariables: Variables<WorkerConfig> = {
     .default(1000)
     .unit('messages')
     .description(
-      'Most messages that the broker hands out before the first of them is done; from RabbitMQ fewer where they are large, for about 2 MiB',
+      'Most messages that the broker hands out before the first of them is done; from RabbitMQ fewer where they are large, for about 768 KiB',
     ),
   BATCH_SIZE_MAX: Joi.number()
     .integer()

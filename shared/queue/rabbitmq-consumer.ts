@@ -5,8 +5,11 @@ import { type ConsumeOptions, type MessageHandler, type Verdict } from './queue.
 import { within } from './within.ts';
 
 const STOP_TIMEOUT_MS = 2_000;
-/** Messages in hand have about so many bytes: more than a worker needs to fill its batches while others are written. */
-const BYTES_IN_HAND = 2 * 1024 * 1024;
+/**
+ * Messages in hand have about so many bytes: what a worker needs to fill its batches while others are written. What is in
+ * hand for longer than V8 takes to collect its young garbage twice is promoted, and weighs until the old is collected.
+ */
+const BYTES_IN_HAND = 768 * 1024;
 /** So many messages are asked for before their size is known, and tell it. */
 const FIRST_MESSAGES = 32;
 /** The mean size follows about so many messages. */

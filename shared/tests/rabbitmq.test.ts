@@ -96,7 +96,7 @@ describeWith('rabbitmq', 'rabbitmq queue beside other programs', () => {
     });
 
     test('while it gets fewer of them, there are never more than are allowed', async () => {
-      await fill(50, 400_000);
+      await fill(50, 150_000);
       const consumer = await hold(32);
       await until(() => inHand.length === 32);
       for (let decided = 0; decided < 50; decided += 1) {
@@ -109,12 +109,12 @@ describeWith('rabbitmq', 'rabbitmq queue beside other programs', () => {
     });
 
     test('there are few large ones, and as many as are allowed when they get small again', async () => {
-      await fill(60, 400_000);
+      await fill(60, 150_000);
       await until(async () => (await foreign.channel.checkQueue(name)).messageCount === 60);
       const consumer = await hold(500);
       await until(() => inHand.length >= 32);
       const received: number[] = [];
-      // The consumer is replaced behind the first ones; the next has five of them in hand, those are 2 MB.
+      // The consumer is replaced behind the first ones; the next has five of them in hand, those are 768 KiB.
       while (received.length < 60) {
         received.push(...numbers(inHand.slice(0, 1)));
         decide(1);

@@ -1,0 +1,17 @@
+/** Makes 60 MB of garbage, and tells of a collection that V8 has been asked for. */
+import { constants, PerformanceObserver } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { collectEarly } from '../heap.ts';
+
+const isForced = ({ detail }: { detail?: unknown }) =>
+  ((detail as { flags: number }).flags & constants.NODE_PERFORMANCE_GC_FLAGS_FORCED) !== 0;
+const bufferBytes = () => process.memoryUsage().arrayBuffers;
+
+collectEarly();
+const buffers = Array.from({ length: 900 }, () => Buffer.alloc(64 * 1024));
+const before = bufferBytes();
+buffers.length = 0;
+new PerformanceObserver((list) => {
+  if (list.getEntries().some(isForced)) console.log(`${before - bufferBytes() > 50e6}`);
+}).observe({ entryTypes: ['gc'] });
+void delay(3000);
