@@ -1,10 +1,12 @@
 /** Makes 60 MB of garbage, and tells of a collection that V8 has been asked for. */
-import { constants, PerformanceObserver } from 'node:perf_hooks';
+import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { collectEarly } from '../heap.ts';
 
-const isForced = ({ detail }: { detail?: unknown }) =>
-  ((detail as { flags: number }).flags & constants.NODE_PERFORMANCE_GC_FLAGS_FORCED) !== 0;
+const isForced = (entry: PerformanceEntry) => {
+  const { detail } = entry as PerformanceEntry & { detail: { flags: number } };
+  return (detail.flags & constants.NODE_PERFORMANCE_GC_FLAGS_FORCED) !== 0;
+};
 const bufferBytes = () => process.memoryUsage().arrayBuffers;
 
 collectEarly();
