@@ -2,12 +2,12 @@ import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BSON, MongoClient } from 'mongodb';
 import { startMongod } from '../../tools/mongod/start.ts';
+import { stopMonitors } from '../../tools/mongod/stop-monitors.ts';
 import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
 import { ConfigurationError, QueueUnavailable } from '../errors.ts';
 import { openMongodbQueue } from '../queue/mongodb.ts';
 import { type Message, type Queue, type Verdict } from '../queue/queue.ts';
 import { eventIds, logger, makeEvent, publishAgain, queueOptions, range } from './queue-fixture.ts';
-import { stopMonitors } from './stop-monitors.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 const consuming = { prefetch: 100, retryDelayMs: 100 };
