@@ -84,7 +84,7 @@ export class Batcher {
     const { length } = deliveries;
     if (length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
-      const outcomes: SaveOutcome[] = [];
+      const outcomes = new Array<SaveOutcome>(length);
       this.#waiting.push({ deliveries, bytesEach, outcomes, taken: 0, undecided: length, resolve, reject });
       this.#eventsWaiting += length;
       this.#bytesWaiting += bytesEach * length;

@@ -16,7 +16,7 @@ export interface Cause {
 }
 
 /** What died: a whole message, as far as it could be read, or one event of it with its place and its own bytes. */
-export interface Dead {
+interface Dead {
   message: Message;
   event?: unknown;
   part?: { index: number; of: number; body: () => Buffer } | undefined;

@@ -23,19 +23,12 @@ export function createGate(): Gate {
     return begin(work);
   }
 
-  /** Every message passes here: one promise for it, where an async function keeps its whole state until the end. */
+  /** Every message passes here: nothing is kept for it beyond its promises. */
   function begin<T>(work: () => Promise<T>): Promise<T> {
     inFlight += 1;
-    return work().then(
-      (result) => {
-        leave();
-        return result;
-      },
-      (error: unknown) => {
-        leave();
-        throw error;
-      },
-    );
+    const working = work();
+    working.then(leave, leave);
+    return working;
   }
 
   async function takeTurn<T>(before: Promise<unknown> | undefined, work: () => Promise<T>): Promise<T> {

@@ -10,10 +10,14 @@ export const PAGE_EVENTS = 5000;
 /** Counting takes a tenth of the time of one connection at most: after each step it rests so many times as long. */
 const REST_FACTOR = 10;
 const REST_MIN_MS = 10;
-/** A worker that is busy rests longer from counting, but no longer than this where the factor alone would do. */
+/**
+ * Counting an hour of a hundred thousand events again and again took a fifth of a worker's CPU time and 30 MB while it
+ * drained a backlog: what is busy saving leaves it for later, or to workers that are not, but no longer than this.
+ */
 const BUSY_REST_MAX_MS = 60_000;
-/** Below it a share of idle time says nothing. */
-const IDLE_SHARE_MIN = 0.05;
+/** A process is busy whose event loop was at work for more than this share of the last moment. */
+const BUSY_SHARE = 0.4;
+const LOOK_MS = 1000;
 const IDLE_MS = 250;
 /** After a step that failed. A store that is away has others who ask for it more often. */
 const PAUSE_MS = 2000;
@@ -31,9 +35,6 @@ export function startHourCounter(store: Store, logger: Logger): HourCounter {
   const { signal } = stopped;
   /** Every hour with events has a record, but for those before `to`. */
   let unknown: { to?: Date } | undefined = {};
-
-  /** The share of the last rest in which this process had nothing to do. */
-  let idleShare = 1;
 
   async function countHour({ hour, claimedAt }: HourClaim): Promise<void> {
     const tally = new HourTally();
@@ -67,7 +68,7 @@ export function startHourCounter(store: Store, logger: Logger): HourCounter {
     else return IDLE_MS;
     const tookMs = performance.now() - begun;
     if (claim) countSeconds.observe(tookMs / 1000);
-    return restMs(tookMs, idleShare);
+    return Math.max(REST_MIN_MS, tookMs * REST_FACTOR);
   }
 
   async function run(): Promise<void> {
@@ -77,9 +78,7 @@ export function startHourCounter(store: Store, logger: Logger): HourCounter {
         if (!isAway && !signal.aborted) logger.warn({ err }, 'hours are not counted: trying again');
         return PAUSE_MS;
       });
-      const before = performance.eventLoopUtilization();
-      await delay(ms, undefined, { signal }).catch(() => undefined);
-      idleShare = 1 - performance.eventLoopUtilization(before).utilization;
+      await rest(ms, signal);
     }
   }
 
@@ -92,12 +91,14 @@ export function startHourCounter(store: Store, logger: Logger): HourCounter {
   };
 }
 
-/**
- * Counting an hour of a hundred thousand events again and again took a fifth of a worker's CPU time and 30 MB while it
- * drained a backlog: what is busy saving leaves it for later, or to workers that are not.
- */
-function restMs(tookMs: number, idleShare: number): number {
-  const atLeastMs = Math.max(REST_MIN_MS, tookMs * REST_FACTOR);
-  const busyMs = atLeastMs / Math.max(idleShare, IDLE_SHARE_MIN) ** 2;
-  return Math.max(atLeastMs, Math.min(busyMs, BUSY_REST_MAX_MS));
+/** Resolves after so long, and in a process that is busy not before it has been idle for a moment, or is to stop. */
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  const latest = performance.now() + BUSY_REST_MAX_MS;
+  const isBusyFor = async (time: number) => {
+    const before = performance.eventLoopUtilization();
+    await delay(time, undefined, { signal }).catch(() => undefined);
+    return performance.eventLoopUtilization(before).utilization > BUSY_SHARE;
+  };
+  let isBusy = await isBusyFor(ms);
+  while (isBusy && performance.now() < latest && !signal.aborted) isBusy = await isBusyFor(LOOK_MS);
 }

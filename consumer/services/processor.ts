@@ -2,10 +2,10 @@ import { StoreUnavailable, type FieldError } from '@event-tracker/shared/errors'
 import { parseEvent } from '@event-tracker/shared/event';
 import { type MessageContent, readMessage } from '@event-tracker/shared/message';
 import { type Message, type MessageHandler, type Verdict } from '@event-tracker/shared/queue/queue';
-import { type DeadLetter, type Delivery, type Store } from '../store/store.ts';
+import { type DeadLetter, type SaveOutcome, type Store } from '../store/store.ts';
 import { type Backoff } from './backoff.ts';
 import { type Batcher } from './batcher.ts';
-import { type Cause, createDeadLetter, type Dead } from './dead-letter.ts';
+import { type Cause, createDeadLetter } from './dead-letter.ts';
 
 /** A message with more is no batch of ours; checking and keeping each of them would hold up all others. */
 export const EVENTS_MAX = 10_000;
@@ -23,10 +23,12 @@ export function createProcessor(
   const decide = (letters: DeadLetter[], isStored: boolean) =>
     backoff.run(() => store.recordDead(letters)).then(() => (isStored ? 'ack' : 'dead'), retryWhenAway);
 
-  /** Without an async function, which would keep its whole state for each message that waits for the store. */
+  /**
+   * A message that waits for the store is kept by its bytes and one closure, not by an async function with its whole state
+   * or by what was read from it: a thousand wait at a time, and V8 copies what they hold at each collection.
+   */
   function processMessage(message: Message): Promise<Verdict> {
-    const die = (dead: Dead, cause: Cause) => createDeadLetter(dead, cause, worker);
-    const unread = (cause: Cause) => decide([die({ message }, cause)], false);
+    const unread = (cause: Cause) => decide([createDeadLetter({ message }, cause, worker)], false);
     let content: MessageContent;
     try {
       content = readMessage(message.body);
@@ -35,38 +37,37 @@ export function createProcessor(
       if (name !== 'SyntaxError' && name !== 'TypeError') throw error;
       return unread({ reason: 'invalid-json', error: text });
     }
-    const { events, isPlain, isOne, bytesOf } = content;
+    const { events, isPlain } = content;
     if (events.length === 0 || events.length > EVENTS_MAX) {
       const error = `the message holds ${events.length} events, not 1 to ${EVENTS_MAX}`;
       return unread({ reason: 'invalid-event', error });
     }
-    const place = (event: unknown, index: number): Dead =>
-      isOne
-        ? { message, event }
-        : { message, event, part: { index, of: events.length, body: () => bytesOf(index) } };
-
-    const letters: DeadLetter[] = [];
-    const good: number[] = [];
-    const deliveries: Delivery[] = [];
     const { attempts, redelivered } = message;
+    const deliveries = events
+      .map((event) => parseEvent(event, isPlain))
+      .filter((parsed) => parsed.ok)
+      .map(({ value: event }) => ({ event, attempts, redelivered }));
+    const isWholeGood = deliveries.length === events.length;
+    return batcher
+      .add(deliveries, message.body.length / events.length)
+      .then(
+        (outcomes) => (isWholeGood && outcomes.every(isKept) ? 'ack' : bury(message, outcomes)),
+        retryWhenAway,
+      );
+  }
+
+  /** Makes letters of the events that are not good or were refused by the store; the good ones have these outcomes. */
+  function bury(message: Message, outcomes: readonly SaveOutcome[]): Promise<Verdict> {
+    const { events, isPlain, isOne, bytesOf } = readMessage(message.body);
+    const letters: DeadLetter[] = [];
+    let good = 0;
     events.forEach((event, index) => {
       const parsed = parseEvent(event, isPlain);
-      if (parsed.ok) {
-        good.push(index);
-        deliveries.push({ event: parsed.value, attempts, redelivered });
-        return;
-      }
-      const { details } = parsed;
-      letters.push(die(place(event, index), { reason: 'invalid-event', error: sentence(details), details }));
+      const cause = parsed.ok ? refusal(outcomes[good++]) : invalid(parsed.details);
+      const part = isOne ? undefined : { index, of: events.length, body: () => bytesOf(index) };
+      if (cause) letters.push(createDeadLetter({ message, event, part }, cause, worker));
     });
-    return batcher.add(deliveries, message.body.length / events.length).then((outcomes) => {
-      outcomes.forEach((outcome, at) => {
-        if (outcome.status !== 'rejected') return;
-        const index = good[at]!;
-        letters.push(die(place(events[index], index), { reason: 'rejected-by-store', error: outcome.error }));
-      });
-      return letters.length === 0 ? 'ack' : decide(letters, letters.length < events.length);
-    }, retryWhenAway);
+    return decide(letters, letters.length < events.length);
   }
 
   return (message) => {
@@ -77,6 +78,18 @@ export function createProcessor(
       return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
   };
+}
+
+function invalid(details: FieldError[]): Cause {
+  return { reason: 'invalid-event', error: sentence(details), details };
+}
+
+function refusal(outcome: SaveOutcome | undefined): Cause | undefined {
+  return outcome?.status === 'rejected' ? { reason: 'rejected-by-store', error: outcome.error } : undefined;
+}
+
+function isKept({ status }: SaveOutcome): boolean {
+  return status !== 'rejected';
 }
 
 function retryWhenAway(error: unknown): Verdict {

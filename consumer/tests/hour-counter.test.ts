@@ -12,6 +12,7 @@ const hours = (from: number, to: number) =>
 
 let counter: HourCounter | undefined;
 afterEach(async () => {
+  jest.restoreAllMocks();
   await counter?.stop();
   counter = undefined;
 });
@@ -104,6 +105,23 @@ test('events that are saved while their hour is counted are in the next count', 
   });
   counter = startHourCounter(store, silent);
   await counted(store, 2);
+});
+
+test('a process that is busy leaves counting until it no longer is', async () => {
+  const store = createMemoryStore();
+  const idle = { idle: 1, active: 0, utilization: 0 };
+  const looks = jest
+    .spyOn(performance, 'eventLoopUtilization')
+    .mockReturnValue({ ...idle, utilization: 0.9 });
+  const claims = jest.spyOn(store, 'claimHour');
+  counter = startHourCounter(store, silent);
+  // Each look is two calls; the first rest ends with one.
+  await until(() => looks.mock.calls.length >= 5);
+  expect(claims).toHaveBeenCalledTimes(1);
+  await store.save([aDelivery({ timestamp: hour.toISOString() })]);
+  await store.markHours([hour]);
+  looks.mockReturnValue(idle);
+  await counted(store, 1);
 });
 
 test('while the store is away nothing is counted and nothing ends; then it goes on', async () => {

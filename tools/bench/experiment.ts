@@ -31,7 +31,7 @@ export async function interleave(
   { rounds, warmUp }: Rounds,
   variants: readonly string[],
   progress: (text: string) => void,
-  run: (variant: string, results: Results) => Promise<Figures>,
+  run: (variant: string, results: Results, isWarmUp: boolean) => Promise<Figures>,
 ): Promise<Results> {
   let results = new Results();
   for (let round = warmUp ? 0 : 1; round <= rounds; round += 1) {
@@ -41,7 +41,7 @@ export async function interleave(
     if (round === 1) results.faults.push(...faults);
     for (const variant of variants) {
       progress(`${round === 0 ? 'warm-up' : `round ${round} of ${rounds}`}, ${variant}`);
-      results.add(variant, await run(variant, results));
+      results.add(variant, await run(variant, results, round === 0));
     }
   }
   return results;

@@ -48,10 +48,10 @@ export const ladder: Experiment = {
         { kind: { file, settings: { STEP: step } }, events: 1, connections: 64, hasQueue: false },
       ]),
     );
-    const { results, seconds } = await compareAccept(bench, cases, progress);
+    const { results, duration } = await compareAccept(bench, cases, progress);
     const columns = Object.entries(acceptColumns).filter(([, figure]) => figure !== 'brokerUs');
     return {
-      how: `A small server of its own (\`tools/bench/ladder\`) that publishes nothing: 64 connections, single events, for ${seconds} s. Each step has all those before it, but for node:http, which stands for itself.`,
+      how: `A small server of its own (\`tools/bench/ladder\`) that publishes nothing: 64 connections, single events, ${duration}. Each step has all those before it, but for node:http, which stands for itself.`,
       tables: [table(results, Object.fromEntries(columns))],
       bars: [],
       notes: [steps(results)],
@@ -87,7 +87,7 @@ export const gains: Experiment = {
     });
     const drained = await compareDrains(bench, drains, progress);
     return {
-      how: `Ours with its defaults, and with one setting changed: single events over 64 connections for ${accepted.seconds} s without a worker; then a backlog of ${many} events, one a message.`,
+      how: `Ours with its defaults, and with one setting changed: single events over 64 connections ${accepted.duration}, without a worker; then a backlog of ${many} events, one a message.`,
       tables: [table(accepted.results, acceptColumns), table(drained, drainColumns)],
       bars: [],
       faults: [...accepted.results.faults, ...drained.faults],

@@ -20,7 +20,7 @@ export const scale: Experiment = {
     const ratio = (results: Results, two: string, one: string) =>
       results.ratio('rate', two, one).median.toFixed(2);
     return {
-      how: `Ours. Single events over 64 connections, spread over the APIs, for ${accepted.seconds} s without a worker; and a backlog of ${many} events, one a message. Shown only: the ${os.cpus().length} cores of this machine are shared by all processes, the broker, the store and the load generator, so that a second process mostly takes from the others what it uses. The figures of the first process of two are given.`,
+      how: `Ours. Single events over 64 connections, spread over the APIs, ${accepted.duration}, without a worker; and a backlog of ${many} events, one a message. Shown only: the ${os.cpus().length} cores of this machine are shared by all processes, the broker, the store and the load generator, so that a second process mostly takes from the others what it uses. The figures of the first process of two are given.`,
       tables: [table(accepted.results, acceptColumns), table(drained, drainColumns)],
       bars: [],
       notes: [
