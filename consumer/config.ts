@@ -39,7 +39,7 @@ export const workerVariables: Variables<WorkerConfig> = {
     .integer()
     .min(1)
     .max(65_535)
-    .default(1000)
+    .default(1500)
     .unit('messages')
     .description(
       'Most messages that the broker hands out before the first of them is done; from RabbitMQ fewer where they are large, for about 768 KiB',

@@ -25,7 +25,7 @@ export function createProcessor(
 
   /**
    * A message that waits for the store is kept by its bytes and one closure, not by an async function with its whole state
-   * or by what was read from it: a thousand wait at a time, and V8 copies what they hold at each collection.
+   * or by what was read from it: more than a thousand wait at a time, and V8 copies what they hold at each collection.
    */
   function processMessage(message: Message): Promise<Verdict> {
     const unread = (cause: Cause) => decide([createDeadLetter({ message }, cause, worker)], false);

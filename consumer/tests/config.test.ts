@@ -7,7 +7,7 @@ const urls = { RABBITMQ_URL: 'amqp://broker', DATABASE_URL: 'mongodb://database/
 test('everything but the two URLs has a default', () => {
   expect(readWorkerConfig(urls)).toMatchObject({
     CONSUMER_PORT: 3001,
-    CONSUMER_PREFETCH: 1000,
+    CONSUMER_PREFETCH: 1500,
     BATCH_SIZE_MAX: 500,
     WRITES_IN_FLIGHT_MAX: 2,
     RETRY_DELAY_MS: 1000,
