@@ -1,6 +1,6 @@
 import { queueUrl, storeUrl } from '@event-tracker/shared/config';
 import { ConfigurationError, StoreUnavailable } from '@event-tracker/shared/errors';
-import { collectEarly } from '@event-tracker/shared/heap';
+import { collectEarly, collectYoungAlone } from '@event-tracker/shared/heap';
 import { createLogger, type Logger } from '@event-tracker/shared/logger';
 import { openQueue } from '@event-tracker/shared/queue/open';
 import { type Consumer } from '@event-tracker/shared/queue/queue';
@@ -127,6 +127,7 @@ async function main(): Promise<void> {
     });
   }
   collectEarly();
+  collectYoungAlone();
   const worker = await startWorker(config, logger);
   shutdownOnSignals(() => worker.shutdown(), logger);
   // For whoever started this program over IPC; others do not hear it.
