@@ -10,7 +10,7 @@ const PROBES_PER_SECOND = 50;
 export const latency: Experiment = {
   name: 'latency',
   title: 'From the request to the stored document',
-  isQuick: true,
+  isQuick: false,
   async run(bench, progress): Promise<Section> {
     const { quick } = bench.options;
     const seconds = quick ? 3 : 10;

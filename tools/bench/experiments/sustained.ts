@@ -90,7 +90,7 @@ export const sustainedColumns = {
 export const sustained: Experiment = {
   name: 'sustained',
   title: 'Accepting and storing at once',
-  isQuick: true,
+  isQuick: false,
   async run(bench, progress): Promise<Section> {
     const variants = onQueues(bench).flatMap((on) => [`ours${on}`, `seed-shaped${on}`]);
     const results = await interleave(bench.options, variants, progress, (name, found) =>
