@@ -117,7 +117,8 @@ export class RabbitmqConsumer {
     const { channel, deliveries, consumerTag } = subscription;
     await channel.cancel(consumerTag);
     // What is in hand stays with the consumer that is gone, and may be all that is allowed. By as much the next one
-    // has less as long as it lives: two writes of 500 events and a third that is ready behind them need all of 1500 messages of one.
+    // has less as long as it lives: two writes of 500 events, and a third that is ready behind them, need all of 1500
+    // messages of one.
     const inHand = () => this.#undecided + deliveries.delayed;
     const settled = performance.now() + SETTLE_MS;
     while (inHand() > 0 && (performance.now() < settled || inHand() >= this.#options.prefetch))
@@ -127,7 +128,7 @@ export class RabbitmqConsumer {
     subscription.since = performance.now();
   }
 
-  /** Of each message no more is kept than its tag and one promise: more than a thousand of them wait for the store at a time. */
+  /** Of each message no more is kept than its tag and one promise: more than a thousand wait for the store at a time. */
   #receive(delivery: ConsumeMessage, deliveries: Deliveries): void {
     const tag = delivery.fields.deliveryTag;
     if (this.#stopped) return deliveries.giveBack(tag);
