@@ -139,6 +139,7 @@ export const acceptWhileDraining: Experiment = {
         const api = await space.startApi(apis.ours);
         await space.startWorker(workers.ours);
         const load = { ports: [api.port], connections: 64, events: 1, rate };
+        // Both are new in each round, and take much of the cores while V8 compiles them.
         const warm = await runLoad({ ...load, seconds: warmUpSeconds });
         found.note(name, warm.unexpected);
         const { unexpected, requests, p50Ms, p99Ms } = await runLoad({ ...load, seconds });
