@@ -74,10 +74,12 @@ describeWith(['rabbitmq', 'mongodb'], 'the overview', () => {
   };
   let db: Db;
   let apiPort: number;
+  /** Of the worker that was started last. */
+  let workerPort: number;
 
   async function startWorker(killAt?: 'before' | 'behind'): Promise<Program> {
-    const port = await freePort();
-    const settings = { ...environment, CONSUMER_PORT: String(port) };
+    workerPort = await freePort();
+    const settings = { ...environment, CONSUMER_PORT: String(workerPort) };
     if (!killAt) return ours(runProgram('consumer/worker.ts', settings));
     const preload = path.join(root, 'consumer/tests/kill-preload.ts');
     const args = ['--import', 'tsx', '--conditions=source', '--import', preload, 'consumer/worker.ts'];
@@ -116,8 +118,16 @@ describeWith(['rabbitmq', 'mongodb'], 'the overview', () => {
     return (await answer.json()) as Overview;
   }
 
+  /** Whether the worker has decided over every message it was handed. */
+  async function isIdle(): Promise<boolean> {
+    const metrics = await (await fetch(`http://127.0.0.1:${workerPort}/metrics`)).text();
+    return /^event_tracker_messages_in_flight 0$/m.test(metrics);
+  }
+
   async function expectAllCounted(): Promise<void> {
     await until(async () => (await db.collection('activities').countDocuments()) === sent.size);
+    // Hours are marked behind the save: what is stored and not acknowledged yet may not be among the uncounted.
+    await until(isIdle);
     await until(async () => (await read()).uncounted === 0);
     const events = [...sent.values()];
     expect(await read()).toEqual({
