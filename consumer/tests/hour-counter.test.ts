@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { StoreUnavailable } from '@event-tracker/shared/errors';
 import { until } from '../../tools/services/in-tests.ts';
 import { type HourCounter, PAGE_EVENTS, startHourCounter } from '../services/hour-counter.ts';
@@ -122,6 +123,29 @@ test('a process that is busy leaves counting until it no longer is', async () =>
   await store.markHours([hour]);
   looks.mockReturnValue(idle);
   await counted(store, 1);
+});
+
+test('a process that is busy rests after each page of an hour, ten times as long as it took', async () => {
+  const store = createMemoryStore();
+  const length = 2 * PAGE_EVENTS + 1;
+  await store.save(Array.from({ length }, () => aDelivery({ timestamp: hour.toISOString() })));
+  await store.markHours([hour]);
+  jest.spyOn(performance, 'eventLoopUtilization').mockReturnValue({ idle: 1, active: 9, utilization: 0.9 });
+  const scan = store.scan.bind(store);
+  const pages: { begun: number; ended: number }[] = [];
+  jest.spyOn(store, 'scan').mockImplementation(async (filter) => {
+    const begun = performance.now();
+    await delay(5);
+    const found = await scan(filter);
+    pages.push({ begun, ended: performance.now() });
+    return found;
+  });
+  counter = startHourCounter(store, silent);
+  await counted(store, length);
+  expect(pages).toHaveLength(3);
+  for (const [index, { begun, ended }] of pages.slice(0, -1).entries())
+    // A timer may end a millisecond early.
+    expect(pages[index + 1]!.begun - ended).toBeGreaterThanOrEqual(10 * (ended - begun) - 1);
 });
 
 test('while the store is away nothing is counted and nothing ends; then it goes on', async () => {
