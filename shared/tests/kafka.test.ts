@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Partitioners, type Admin } from 'kafkajs';
+import { Partitioners, type Admin, type KafkaJSProtocolError } from 'kafkajs';
 import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
 import { startKafka } from '../../tools/services/kafka.ts';
 import { type Service } from '../../tools/services/service.ts';
@@ -64,10 +64,14 @@ describeWith('kafka', 'kafka queue beside other programs', () => {
     return queue;
   }
 
-  /** What the group has committed, by partition; -1 where it has not. */
+  /** What the group has committed, by partition; -1 where it has not. Of a topic that is being made anew, nothing. */
   async function committed(): Promise<number[]> {
-    const [topic] = await admin.fetchOffsets({ groupId: `${name}.workers`, topics: [name] });
-    const offsets = topic!.partitions.toSorted((a, b) => a.partition - b.partition);
+    const found = admin.fetchOffsets({ groupId: `${name}.workers`, topics: [name] });
+    const [topic] = await found.catch((error: unknown) => {
+      if ((error as KafkaJSProtocolError).type === 'UNKNOWN_TOPIC_OR_PARTITION') return [];
+      throw error;
+    });
+    const offsets = (topic?.partitions ?? []).toSorted((a, b) => a.partition - b.partition);
     return offsets.map(({ offset }) => Number(offset));
   }
 
