@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib';
 import { type Logger } from '../logger.ts';
 import { type ConsumeOptions, type MessageHandler, type Verdict } from './queue.ts';
+import { Deliveries } from './rabbitmq-deliveries.ts';
 import { within } from './within.ts';
 
 const STOP_TIMEOUT_MS = 2_000;
@@ -16,7 +17,10 @@ const FIRST_MESSAGES = 32;
 const MEAN_OF_MESSAGES = 64;
 /** A consumer is not replaced by one with another prefetch more often than this. */
 const ADJUST_EVERY_MS = 1000;
-/** A consumer is replaced when nothing is in hand any more, or after so long with what then is; it is looked so often. */
+/**
+ * A consumer is cancelled when all that it may have has arrived, and its successor starts when nothing is in hand any more,
+ * or each after so long; it is looked so often.
+ */
 const SETTLE_MS = 100;
 const SETTLE_EVERY_MS = 5;
 
@@ -114,8 +118,14 @@ export class RabbitmqConsumer {
   }
 
   async #replace(subscription: Subscription, wanted: number): Promise<void> {
-    const { channel, deliveries, consumerTag } = subscription;
+    const { channel, deliveries, consumerTag, prefetch } = subscription;
+    // What is on its way to a consumer that is gone, a quorum queue takes back and delivers again, behind what came after
+    // it. Nothing is once all that the consumer may have has arrived.
+    deliveries.hold();
+    const arrived = performance.now() + SETTLE_MS;
+    while (deliveries.unacknowledged < prefetch && performance.now() < arrived) await delay(SETTLE_EVERY_MS);
     await channel.cancel(consumerTag);
+    deliveries.release();
     // What is in hand stays with the consumer that is gone, and may be all that is allowed. By as much the next one
     // has less as long as it lives: two writes of 500 events, and a third that is ready behind them, need all of 1500
     // messages of one.
@@ -131,6 +141,7 @@ export class RabbitmqConsumer {
   /** Of each message no more is kept than its tag and one promise: more than a thousand wait for the store at a time. */
   #receive(delivery: ConsumeMessage, deliveries: Deliveries): void {
     const tag = delivery.fields.deliveryTag;
+    deliveries.unacknowledged += 1;
     if (this.#stopped) return deliveries.giveBack(tag);
     this.#undecided += 1;
     this.#received += 1;
@@ -171,7 +182,7 @@ export class RabbitmqConsumer {
       await within(STOP_TIMEOUT_MS, channel.cancel(consumerTag)).catch(() => undefined);
     deliveries?.stopDelaying();
     if (this.#undecided > 0) await new Promise<void>((resolve) => this.#allDecided.add(resolve));
-    deliveries?.flush();
+    deliveries?.release();
     // The broker reads a channel in order: once it has closed it, it has taken every verdict.
     if (channel) await within(STOP_TIMEOUT_MS, channel.close()).catch(() => undefined);
   }
@@ -186,102 +197,4 @@ function attempts({ fields, properties }: ConsumeMessage): number {
   const earlier: unknown = properties.headers?.['x-delivery-count'];
   // On a classic queue whoever published the message may have set it, to anything.
   return Math.max(Number.isSafeInteger(earlier) ? Number(earlier) + 1 : 1, fields.redelivered ? 2 : 1);
-}
-
-/**
- * Sends the verdicts over the deliveries of one channel. Acks are kept to the end of the event loop's turn; then one
- * frame acknowledges all up to the first undecided delivery, and those behind it get a frame each.
- */
-class Deliveries {
-  readonly #channel: Channel;
-  readonly #retryDelayMs: number;
-  readonly #delayed = new Map<number, NodeJS.Timeout>();
-  /** Delivery tags count 1, 2, 3... on each channel; everything below this one is decided. */
-  #undecided = 1;
-  /** What is decided from there on. */
-  readonly #decided = new Set<number>();
-  #acks: number[] = [];
-  #delaying = true;
-  #dropped = false;
-
-  constructor(channel: Channel, retryDelayMs: number) {
-    this.#channel = channel;
-    this.#retryDelayMs = retryDelayMs;
-  }
-
-  settle(tag: number, verdict: Verdict): void {
-    if (this.#dropped) return;
-    if (verdict === 'ack') this.#ack(tag);
-    else if (verdict === 'dead') this.#nack(tag, false);
-    else if (!this.#delaying) this.giveBack(tag);
-    else {
-      const timer = setTimeout(() => this.giveBack(tag), this.#retryDelayMs);
-      this.#delayed.set(tag, timer);
-    }
-  }
-
-  /** How many wait for their retry, which the broker counts as undecided. */
-  get delayed(): number {
-    return this.#delayed.size;
-  }
-
-  giveBack(tag: number): void {
-    this.#delayed.delete(tag);
-    this.#nack(tag, true);
-  }
-
-  /** Gives back at once what waits for its retry, and from now on everything that is to be retried. */
-  stopDelaying(): void {
-    this.#delaying = false;
-    for (const [tag, timer] of this.#delayed) {
-      clearTimeout(timer);
-      this.giveBack(tag);
-    }
-  }
-
-  /** Sends nothing any more: the channel is closed, and the broker delivers again what was not decided. */
-  drop(): void {
-    this.#dropped = true;
-    for (const timer of this.#delayed.values()) clearTimeout(timer);
-    this.#delayed.clear();
-  }
-
-  #ack(tag: number): void {
-    if (this.#acks.length === 0) setImmediate(() => this.flush());
-    this.#acks.push(tag);
-    this.#decided.add(tag);
-  }
-
-  #nack(tag: number, requeue: boolean): void {
-    this.#decided.add(tag);
-    this.#send(() => this.#channel.nack(delivered(tag), false, requeue));
-  }
-
-  flush(): void {
-    const acks = this.#acks;
-    this.#acks = [];
-    while (this.#decided.delete(this.#undecided)) this.#undecided++;
-    // `multiple` must name a delivery that is still unacknowledged: the latest of this flush, never an earlier nack.
-    let latest = 0;
-    for (const tag of acks) {
-      if (tag >= this.#undecided) this.#send(() => this.#channel.ack(delivered(tag)));
-      else if (latest < tag) latest = tag;
-    }
-    if (latest > 0) this.#send(() => this.#channel.ack(delivered(latest), true));
-  }
-
-  #send(verdict: () => void): void {
-    if (this.#dropped) return;
-    try {
-      verdict();
-    } catch {
-      // amqplib throws between the start and the end of a connection's closing.
-      this.drop();
-    }
-  }
-}
-
-/** As much of a message as amqplib reads for a verdict; the rest is not kept until then. */
-function delivered(deliveryTag: number): ConsumeMessage {
-  return { fields: { deliveryTag } } as ConsumeMessage;
 }
