@@ -63,7 +63,7 @@ export const acceptToStoredSeconds = histogram(
 );
 export const countSeconds = histogram(
   'hour_count_seconds',
-  'Time of counting the events of one hour for the statistics.',
+  'Time of counting the events of one hour for the statistics, with the rests while the worker is busy.',
 );
 export const batchEvents = histogram(
   'batch_events',
