@@ -138,8 +138,8 @@ describeWith('rabbitmq', 'rabbitmq queue beside other programs', () => {
     });
   });
 
-  // Of messages of 2 kB the first are acknowledged while others are read that the consumer has yet to tell their size by:
-  // when it is replaced, more is on its way. The proxy would read in other portions.
+  // Of messages of 2 kB the first are acknowledged, and more is on its way in their place, when the consumer is replaced.
+  // Not by way of the proxy, which reads in other portions.
   test('a consumer that is replaced gets nothing twice, and all in its order', async () => {
     const queue = await openRabbitmqQueue(
       serviceUrl('rabbitmq'),
