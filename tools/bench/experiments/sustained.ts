@@ -114,7 +114,7 @@ export const sustained: Experiment = {
   },
 };
 
-/** The name's load is that of the other measurements: each answer sends the next request. */
+/** Loaded like the other measurements: each answer sends the next request. */
 const AT_FULL_LOAD = ', full load';
 
 export const acceptWhileDraining: Experiment = {
