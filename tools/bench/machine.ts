@@ -57,6 +57,11 @@ export function peakRssMb(pid: number): number {
   return Number(kib) / 1024;
 }
 
+/** The name of the processor, which each section tells: ratios, too, move with it. */
+export function processor(): string {
+  return os.cpus()[0]?.model.trim() ?? 'a processor without a name';
+}
+
 /** Lines that say what it was measured on and with. */
 export async function describeMachine(rabbitmq: Rabbitmq, client: MongoClient): Promise<string[]> {
   const { version } = await client.db('admin').command({ buildInfo: 1 });
@@ -78,9 +83,8 @@ export async function describeMachine(rabbitmq: Rabbitmq, client: MongoClient): 
     'mongoose',
     'mongodb',
   ];
-  const [cpu] = os.cpus();
   return [
-    `- Machine: ${os.type()} ${process.arch}, ${os.cpus().length} cores (${cpu?.model.trim() ?? 'unknown'}), ${Math.round(os.totalmem() / 2 ** 30)} GiB; shared by everything that was measured and by the load generator`,
+    `- Machine: ${os.type()} ${process.arch}, ${os.cpus().length} cores, ${Math.round(os.totalmem() / 2 ** 30)} GiB; shared by everything that was measured and by the load generator`,
     `- Versions: ${parts.join(', ')}`,
     `- Libraries: ${libraries.map((name) => `${name} ${versionOf(name)}`).join(', ')}`,
   ];
