@@ -25,8 +25,7 @@ All of them declare their queue plainly, on a broker whose default queue type is
 is named a _classic queue_ ran on a broker without that setting, and is compared with what is seed-shaped there: which has
 its best figures on it, since it waits for the broker at each message.
 
-Each section says when and on which processor it ran, and is of the code of that time; before 10:00 UTC on 2026-11-28 all
-queues were classic ones.
+Each section says when and on which processor it ran, and is of the code of that time.
 
 CPU is user and system time of a process and its children.`;
 
