@@ -17,7 +17,7 @@ const INDEX_UNIT = 2 ** 36;
 export class UserSketch {
   /** Until there are too many of them. */
   #hashes: Set<number> | undefined = new Set();
-  #registers = new Uint8Array(0);
+  #registers: Uint8Array = new Uint8Array(0);
 
   add(userId: string): void {
     this.#addHash(parseInt(hash('sha1', userId).slice(0, 2 * HASH_BYTES), 16));
@@ -26,16 +26,15 @@ export class UserSketch {
   /** Adds the users of another sketch, in the form that `encode` gives. */
   merge(encoded: string): void {
     const bytes = Buffer.from(encoded, 'base64');
-    if (bytes.length === REGISTERS) {
-      this.#leaveSparseForm();
-      // Some millions of times an overview: in one plain loop.
-      const registers = this.#registers;
-      for (let index = 0; index < REGISTERS; index += 1) {
-        const rank = bytes[index]!;
-        if (registers[index]! < rank) registers[index] = rank;
-      }
-    } else {
+    if (bytes.length < REGISTERS) {
       for (let at = 0; at < bytes.length; at += HASH_BYTES) this.#addHash(bytes.readUIntBE(at, HASH_BYTES));
+    } else if (this.#hashes?.size === 0) {
+      // As it is: in an overview by hour each interval has but one.
+      this.#hashes = undefined;
+      this.#registers = bytes;
+    } else {
+      this.#leaveSparseForm();
+      this.#raiseAll(bytes);
     }
   }
 
@@ -69,12 +68,22 @@ export class UserSketch {
   #raise(index: number, rank: number): void {
     if (this.#registers[index]! < rank) this.#registers[index] = rank;
   }
+
+  /** Some millions of registers an overview: in one plain loop. */
+  #raiseAll(ranks: Uint8Array): void {
+    const registers = this.#registers;
+    for (let index = 0; index < REGISTERS; index += 1) {
+      const rank = ranks[index]!;
+      if (registers[index]! < rank) registers[index] = rank;
+    }
+  }
 }
 
 /** The improved raw estimator of Ertl (2017, arXiv:1702.01284, algorithm 6): without bias over the whole range, and without tables. */
 function estimate(registers: Uint8Array): number {
   const counts = new Array<number>(RANK_BITS + 2).fill(0);
-  for (const rank of registers) counts[rank]! += 1;
+  // Not by `of`, which takes twice as long.
+  for (let index = 0; index < REGISTERS; index += 1) counts[registers[index]!]! += 1;
   let z = REGISTERS * tau(1 - counts[RANK_BITS + 1]! / REGISTERS);
   for (let rank = RANK_BITS; rank >= 1; rank -= 1) z = 0.5 * (z + counts[rank]!);
   z += REGISTERS * sigma(counts[0]! / REGISTERS);
