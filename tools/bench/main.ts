@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: measures this project against what it is compared with, side by side, and writes docs/performance.md.
- * All of it takes about two hours of a machine that does nothing else. `--only` runs some experiments, and leaves the
+ * All of it takes about three hours of a machine that does nothing else. `--only` runs some experiments, and leaves the
  * other sections of the document as they are; `--quick` takes a minute for accepting and draining, and shows where one
  * stands.
  */
