@@ -12,7 +12,7 @@ import {
   type Queue,
   type QueueOptions,
 } from './queue.ts';
-import { configurationFault, followAttempts, withHeartbeat } from './rabbitmq-connection.ts';
+import { configurationFault, followAttempts, waitUntilKept, withHeartbeat } from './rabbitmq-connection.ts';
 import { RabbitmqConsumer, REPUBLISHED } from './rabbitmq-consumer.ts';
 import { RecentMessages } from './recent.ts';
 import { within } from './within.ts';
@@ -128,6 +128,7 @@ class RabbitmqQueue implements Queue {
         durable: true,
         ...(type === 'quorum' && { arguments: { 'x-queue-type': 'quorum' } }),
       });
+      await waitUntilKept(model, name, this.#logger);
       const publishing = await model.createConfirmChannel();
       this.#watch(publishing, model);
       publishing.on('return', ({ properties }) => {

@@ -364,6 +364,21 @@ describeWith('rabbitmq', 'rabbitmq queue and a broker in trouble', () => {
     await broker.ctl('clear_policy', 'dead');
   });
 
+  test('a queue is used later when its user may not bind it', async () => {
+    await broker.ctl('add_user', 'narrow', 'narrow');
+    await broker.ctl('set_permissions', 'narrow', `^${name}$`, '^amq\\.default$', `^${name}$`);
+    const warn = jest.spyOn(logger, 'warn');
+    const opening = open(broker.url.replace('guest:guest', 'narrow:narrow'));
+    await until(() => warn.mock.calls.length > 0);
+    expect(warn.mock.lastCall?.[1]).toMatch(/^RabbitMQ does not let its user bind the queue/);
+    expect(await Promise.race([opening, delay(1_000, 'waiting')])).toBe('waiting');
+    await opening;
+    await queue.publish([makeEvent(1)]);
+    expect(await queue.depth()).toBe(1);
+    warn.mockRestore();
+  });
+
+  // Its queue was declared a moment ago, which some brokers then would not have written yet (waitUntilKept).
   test('a broker that is killed loses nothing it had confirmed', async () => {
     await open();
     const received = new Set<string>();
