@@ -35,7 +35,7 @@ const SEEN_TIMEOUT_MS = 10_000;
 const PAUSE_MAX_MS = 1200;
 const AWAY_MAX_MS = 500;
 /** Longer than it takes to fill the writes in flight: a database may still do what it was sent before the kill. */
-const HOLD_MS = 400;
+const HOLD_MS = 1000;
 
 /** SIGKILLs one of the parts again and again; the next time when the system takes events again. */
 export async function killAgain(scene: Scene, kills: number, parts: () => Part[]): Promise<void> {
