@@ -54,11 +54,13 @@ export function followAttempts(connection: RecoveringChannelModel): () => Promis
 }
 
 /**
- * Resolves when a queue that has been declared is on the broker's disk.
+ * Resolves when a classic queue that has been declared is on the broker's disk. A new quorum queue needs more than that,
+ * which is not mended (docs/reliability.md).
  *
- * With Mnesia (brokers before Khepri) RabbitMQ says that a queue is declared while its commit may wait in memory. A broker that is
- * killed then comes back without the queue, and without what it had confirmed: 6 of 75 that were killed within half a second. The
- * commit of a later change is written behind it, here that of a binding, which is taken back at once: 0 of 119.
+ * With Mnesia (brokers before Khepri) RabbitMQ says that a queue is declared while its commit may wait in memory. A
+ * broker that is killed then comes back without the queue, and without what it had confirmed: 6 of 75 that were killed
+ * within half a second. The commit of a later change is written behind it, here that of a binding, which is taken back
+ * at once: 0 of 119 (docs/reliability.md).
  */
 export async function waitUntilKept(model: ChannelModel, queue: string, logger: Logger): Promise<void> {
   const channel = await model.createChannel();
