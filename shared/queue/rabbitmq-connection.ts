@@ -1,14 +1,23 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ChannelModel, type RecoveringChannelModel } from 'amqplib';
+import { type ChannelModel, type Options, type RecoveringChannelModel } from 'amqplib';
 import { ConfigurationError } from '../errors.ts';
 import { type Logger } from '../logger.ts';
+import { type QueueOptions } from './queue.ts';
 
 /** A broker that hangs is given up after two to three intervals. A heartbeat in the URL wins. */
 const HEARTBEAT_S = 10;
-/** Erlang's `disk_log`, which is below Mnesia, writes what it is given 2 s later at the latest. */
-const METADATA_WRITTEN_MS = 3_000;
-/** The reply code of a channel that is closed because the user may not do that (AMQP 0-9-1, `access-refused`). */
+/** Mnesia and Ra write what they are given 2 s later at the latest. */
+const WRITTEN_MS = 3_000;
+/** For a queue that its process did not come to delete. */
+const OTHER_EXPIRES_MS = 60_000;
+/** Reply codes of a channel that is closed (AMQP 0-9-1); the last one also where a virtual host may have no more queues. */
 const ACCESS_REFUSED = 403;
+export const NOT_FOUND = 404;
+const PRECONDITION_FAILED = 406;
+
+/** For channels: what one is closed for also rejects what is under way. Without a listener it would end the process. */
+const ignored = () => undefined;
 
 export function withHeartbeat(url: string): string {
   if (!URL.canParse(url)) {
@@ -26,11 +35,11 @@ export function configurationFault(
   queue: string,
 ): string | undefined {
   const text = /with message "(.*)"$/.exec(message)?.[1] ?? message;
-  if (code === 406) {
+  if (code === PRECONDITION_FAILED) {
     return `QUEUE_TYPE: queue ${queue} exists with other properties; set QUEUE_TYPE to fit it, or delete it (${text})`;
   }
   // amqplib tells of a failed handshake in words alone.
-  if (code === 403 || message.startsWith('Handshake terminated by server: 403')) {
+  if (code === ACCESS_REFUSED || message.startsWith('Handshake terminated by server: 403')) {
     return `QUEUE_URL or RABBITMQ_URL: RabbitMQ refuses the user or the password (${text})`;
   }
   if (message.includes('got <ConnectionClose')) {
@@ -53,30 +62,54 @@ export function followAttempts(connection: RecoveringChannelModel): () => Promis
   return () => attempt;
 }
 
-/**
- * Resolves when a classic queue that has been declared is on the broker's disk. A new quorum queue needs more than that,
- * which is not mended (docs/reliability.md).
- *
- * With Mnesia (brokers before Khepri) RabbitMQ says that a queue is declared while its commit may wait in memory. A
- * broker that is killed then comes back without the queue, and without what it had confirmed: 6 of 75 that were killed
- * within half a second. The commit of a later change is written behind it, here that of a binding, which is taken back
- * at once: 0 of 119 (docs/reliability.md).
- */
-export async function waitUntilKept(model: ChannelModel, queue: string, logger: Logger): Promise<void> {
+/** Whether the queue is there. */
+export async function queueExists(model: ChannelModel, name: string): Promise<boolean> {
   const channel = await model.createChannel();
-  // What it is closed for also rejects what is under way; without a listener it would end the process.
-  channel.on('error', () => undefined);
+  channel.on('error', ignored);
   try {
-    await channel.bindQueue(queue, 'amq.direct', queue);
-    await channel.unbindQueue(queue, 'amq.direct', queue);
+    await channel.checkQueue(name);
+    await channel.close();
+    return true;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === NOT_FOUND) return false;
+    throw error;
+  }
+}
+
+/** The properties that the queue is declared with. */
+export function queueProperties(type: QueueOptions['type']): Options.AssertQueue {
+  return { durable: true, ...(type === 'quorum' && { arguments: { 'x-queue-type': 'quorum' } }) };
+}
+
+/**
+ * Resolves when a queue that has been declared is on the broker's disk.
+ *
+ * A broker may say before that a queue is declared: with Mnesia (before Khepri) its commit waits in memory for up to 2 s,
+ * and Ra, which is below quorum queues, kept the names of new ones in memory for up to 1 s (until rabbitmq/ra#443, in 2024).
+ * A broker that is killed then comes back without the queue and without what it had confirmed, or with a quorum
+ * queue that never answers again. To declare another queue of the same type makes it write both (docs/reliability.md).
+ */
+export async function waitUntilWritten(
+  model: ChannelModel,
+  { name, type }: QueueOptions,
+  logger: Logger,
+): Promise<void> {
+  const channel = await model.createChannel();
+  channel.on('error', ignored);
+  try {
+    // Of a name of its own, as a queue that another process is declaring just now may write nothing.
+    const other = `${name}.written.${randomUUID()}`;
+    await channel.assertQueue(other, { ...queueProperties(type), expires: OTHER_EXPIRES_MS });
+    await channel.deleteQueue(other);
     await channel.close();
   } catch (error) {
     const { code, message } = error as Error & { code?: unknown };
-    if (code !== ACCESS_REFUSED) throw error;
+    // Else the connection has ended.
+    if (code !== ACCESS_REFUSED && code !== PRECONDITION_FAILED) throw error;
     logger.warn(
-      { reason: message, waitMs: METADATA_WRITTEN_MS },
-      'RabbitMQ does not let its user bind the queue, which would write it to disk at once: waiting until it is written',
+      { reason: message, waitMs: WRITTEN_MS },
+      'RabbitMQ lets its user declare no other queue, which would write this one to disk at once: waiting until it is written',
     );
-    await delay(METADATA_WRITTEN_MS);
+    await delay(WRITTEN_MS);
   }
 }

@@ -12,14 +12,20 @@ import {
   type Queue,
   type QueueOptions,
 } from './queue.ts';
-import { configurationFault, followAttempts, waitUntilKept, withHeartbeat } from './rabbitmq-connection.ts';
+import {
+  configurationFault,
+  followAttempts,
+  NOT_FOUND,
+  queueProperties,
+  queueExists,
+  waitUntilWritten,
+  withHeartbeat,
+} from './rabbitmq-connection.ts';
 import { RabbitmqConsumer, REPUBLISHED } from './rabbitmq-consumer.ts';
 import { RecentMessages } from './recent.ts';
 import { within } from './within.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** The reply code of a channel that is closed because the queue is not there (AMQP 0-9-1, `not-found`). */
-const NOT_FOUND = 404;
 const RECONNECT_DELAY_MIN_MS = 200;
 const RECONNECT_DELAY_MAX_MS = 5_000;
 
@@ -52,7 +58,8 @@ class RabbitmqQueue implements Queue {
   readonly #packer: Packer;
   /** RabbitMQ also confirms what reaches a queue while it is being deleted. So this is published again then. */
   readonly #recent = new RecentMessages();
-  #queueDeleted = false;
+  /** The queue is on the broker's disk, as far as is known. */
+  #queueKept = false;
   #session: Session | undefined;
   #closing = false;
   #disconnect: () => Promise<void> = () => Promise.resolve();
@@ -124,16 +131,14 @@ class RabbitmqQueue implements Queue {
       const checking = await model.createChannel();
       this.#watch(checking, model);
       const { name, type } = this.#options;
-      await checking.assertQueue(name, {
-        durable: true,
-        ...(type === 'quorum' && { arguments: { 'x-queue-type': 'quorum' } }),
-      });
-      await waitUntilKept(model, name, this.#logger);
+      this.#queueKept &&= await queueExists(model, name);
+      await checking.assertQueue(name, queueProperties(type));
+      if (!this.#queueKept) await waitUntilWritten(model, this.#options, this.#logger);
       const publishing = await model.createConfirmChannel();
       this.#watch(publishing, model);
       publishing.on('return', ({ properties }) => {
         this.#pending.get(properties.messageId as string)?.(`queue ${name} does not exist`);
-        this.#queueDeleted = true;
+        this.#queueKept = false;
         this.#reset(model, 'queue deleted');
       });
       const session: Session = { model, publishing, checking, blocked: false };
@@ -146,7 +151,7 @@ class RabbitmqQueue implements Queue {
         this.#logger.info('RabbitMQ takes messages again');
       });
       this.#session = session;
-      if (this.#queueDeleted) this.#publishRecentAgain();
+      if (!this.#queueKept) this.#publishRecentAgain();
       for (const consumer of this.#consumers) await consumer.start(model);
       if (isClosed) throw new Error('connection closed while it was set up');
     } catch (error) {
@@ -159,7 +164,7 @@ class RabbitmqQueue implements Queue {
 
   #watch(channel: Channel, model: ChannelModel): void {
     channel.on('error', ({ message, code }: Error & { code?: unknown }) => {
-      this.#queueDeleted ||= code === NOT_FOUND;
+      this.#queueKept &&= code !== NOT_FOUND;
       this.#logger.warn({ reason: message }, 'RabbitMQ closed a channel');
     });
     channel.on('close', () => this.#reset(model));
@@ -195,13 +200,14 @@ class RabbitmqQueue implements Queue {
   }
 
   #publishRecentAgain(): void {
-    this.#queueDeleted = false;
+    this.#queueKept = true;
     const bodies = this.#recent.take();
+    if (bodies.length === 0) return;
     this.#logger.info({ messages: bodies.length }, 'publishing again what was confirmed last');
     for (const body of bodies) {
       this.#send(body, () => undefined, { [REPUBLISHED]: true }).catch(() => {
         this.#recent.add(body);
-        this.#queueDeleted = true;
+        this.#queueKept = false;
       });
     }
   }

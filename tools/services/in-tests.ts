@@ -50,5 +50,6 @@ export function uniqueName(prefix: string): string {
 
 /** Waits for a condition; what bounds the wait is the test's own timeout. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await delay(5);
+  // Of a test that has failed already it keeps nothing alive.
+  while (!(await condition())) await delay(5, undefined, { ref: false });
 }
