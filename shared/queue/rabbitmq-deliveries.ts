@@ -2,8 +2,15 @@ import { type Channel, type ConsumeMessage } from 'amqplib';
 import { type Verdict } from './queue.ts';
 
 /**
+ * Acks of what is behind an undecided delivery wait for it so long. Where two writes end in the other order it is a few
+ * milliseconds behind, and each frame is an entry in the log of a quorum queue: with 387 of them in place of 8,388 over a
+ * backlog of 200,000 the broker took 17.7 µs an event in place of 20.6 (five rounds in turn).
+ */
+const BEHIND_MS = 50;
+
+/**
  * Sends the verdicts over the deliveries of one channel. Acks are kept to the end of the event loop's turn; then one
- * frame acknowledges all up to the first undecided delivery, and those behind it get a frame each.
+ * frame acknowledges all up to the first undecided delivery. Those behind it get a frame each when it stays undecided.
  */
 export class Deliveries {
   readonly #channel: Channel;
@@ -13,7 +20,10 @@ export class Deliveries {
   #undecided = 1;
   /** What is decided from there on. */
   readonly #decided = new Set<number>();
+  /** Acks that the broker was not told yet. */
   #acks: number[] = [];
+  #flushing = false;
+  #behind: NodeJS.Timeout | undefined;
   /** Messages that have arrived, and over which the broker was told nothing yet. */
   unacknowledged = 0;
   #held = false;
@@ -70,10 +80,12 @@ export class Deliveries {
     this.#dropped = true;
     for (const timer of this.#delayed.values()) clearTimeout(timer);
     this.#delayed.clear();
+    clearTimeout(this.#behind);
   }
 
   #ack(tag: number): void {
-    if (this.#acks.length === 0) setImmediate(() => this.#flush());
+    if (!this.#flushing) setImmediate(() => this.#flush());
+    this.#flushing = true;
     this.#acks.push(tag);
     this.#decided.add(tag);
   }
@@ -85,18 +97,25 @@ export class Deliveries {
   }
 
   #flush(): void {
+    this.#flushing = false;
+    if (this.#held) return;
+    while (this.#decided.delete(this.#undecided)) this.#undecided++;
+    const behind = this.#acks.filter((tag) => tag >= this.#undecided);
+    // `multiple` must name a delivery that is still unacknowledged: the latest of these acks, never an earlier nack.
+    const latest = this.#acks.reduce((tag, next) => (next < this.#undecided ? Math.max(tag, next) : tag), 0);
+    this.unacknowledged -= this.#acks.length - behind.length;
+    this.#acks = behind;
+    if (latest > 0) this.#send(() => this.#channel.ack(delivered(latest), true));
+    if (behind.length > 0) this.#behind ??= setTimeout(() => this.#flushBehind(), BEHIND_MS);
+  }
+
+  #flushBehind(): void {
+    this.#behind = undefined;
     if (this.#held) return;
     const acks = this.#acks;
     this.#acks = [];
     this.unacknowledged -= acks.length;
-    while (this.#decided.delete(this.#undecided)) this.#undecided++;
-    // `multiple` must name a delivery that is still unacknowledged: the latest of this flush, never an earlier nack.
-    let latest = 0;
-    for (const tag of acks) {
-      if (tag >= this.#undecided) this.#send(() => this.#channel.ack(delivered(tag)));
-      else if (latest < tag) latest = tag;
-    }
-    if (latest > 0) this.#send(() => this.#channel.ack(delivered(latest), true));
+    for (const tag of acks) this.#send(() => this.#channel.ack(delivered(tag)));
   }
 
   #send(verdict: () => void): void {

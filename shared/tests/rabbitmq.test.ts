@@ -364,6 +364,26 @@ describeWith('rabbitmq', 'rabbitmq queue and a broker in trouble', () => {
     await broker.ctl('clear_policy', 'dead');
   });
 
+  test('what is acknowledged leaves the queue although an earlier message is undecided', async () => {
+    await open();
+    await Promise.all(range(10).map((id) => queue.publish([makeEvent(id)])));
+    const later: ((verdict: Verdict) => void)[] = [];
+    const decideLater = () => new Promise<Verdict>((resolve) => later.push(resolve));
+    let received = 0;
+    const consumer = await queue.consume(
+      () => (received++ === 0 ? decideLater() : Promise.resolve('ack')),
+      consuming,
+    );
+    const held = async () => {
+      const lines = (await broker.ctl('list_queues', 'name', 'messages')).split('\n');
+      return lines.find((line) => line.startsWith(name))?.split('\t')[1];
+    };
+    await until(async () => (await held()) === '1');
+    later[0]?.('ack');
+    await consumer.stop();
+    await until(async () => (await held()) === '0');
+  });
+
   test('a queue is used later when its user may declare no other', async () => {
     await broker.ctl('add_user', 'narrow', 'narrow');
     await broker.ctl('set_permissions', 'narrow', `^${name}$`, '^amq\\.default$', `^${name}$`);

@@ -75,6 +75,9 @@ export interface Space {
   close(): Promise<void>;
 }
 
+/** The log of quorum queues is begun anew after so many bytes, as docker-compose.yml has it. */
+const RABBITMQ_SETTINGS = 'raft.wal_max_size_bytes = 67108864';
+
 export interface Bench {
   options: Options;
   rabbitmq: Rabbitmq;
@@ -87,7 +90,7 @@ export interface Bench {
 }
 
 export async function openBench(options: Options): Promise<Bench> {
-  const [rabbitmq, redis, mongodb] = await Promise.all([startRabbitmq(), startRedis(), startMongod()]);
+  const [rabbitmq, redis, mongodb] = await Promise.all([startRabbitmq(RABBITMQ_SETTINGS), startRedis(), startMongod()]);
   const client = new MongoClient(mongodb.url);
   const brokers = {
     quorum: await openVirtualHost(rabbitmq, 'quorum'),

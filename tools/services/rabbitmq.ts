@@ -14,13 +14,17 @@ export interface Rabbitmq extends Service {
   ctl(...args: string[]): Promise<string>;
 }
 
-/** Starts a RabbitMQ node of one's own: nothing of it is shared with the system's, not even the Erlang cookie. */
-export async function startRabbitmq(): Promise<Rabbitmq> {
+/**
+ * Starts a RabbitMQ node of one's own: nothing of it is shared with the system's, not even the Erlang cookie. `settings` are
+ * the lines of its `rabbitmq.conf`.
+ */
+export async function startRabbitmq(settings = ''): Promise<Rabbitmq> {
   const programs = findRabbitmq();
   const [port, distributionPort, epmdPort] = [await freePort(), await freePort(), await freePort()];
   const folder = await temporaryFolder('rabbitmq');
   const env = environment(folder, port, distributionPort, epmdPort);
   await writeFile(path.join(folder, 'enabled_plugins'), '[].\n');
+  await writeFile(path.join(folder, 'rabbitmq.conf'), settings);
 
   // Erlang would start this name server itself, as a daemon that nobody ends.
   const epmd = spawnProcess('epmd', programs.epmd, ['-port', String(epmdPort), '-address', '127.0.0.1'], env);
