@@ -90,7 +90,11 @@ export interface Bench {
 }
 
 export async function openBench(options: Options): Promise<Bench> {
-  const [rabbitmq, redis, mongodb] = await Promise.all([startRabbitmq(RABBITMQ_SETTINGS), startRedis(), startMongod()]);
+  const [rabbitmq, redis, mongodb] = await Promise.all([
+    startRabbitmq(RABBITMQ_SETTINGS),
+    startRedis(),
+    startMongod(),
+  ]);
   const client = new MongoClient(mongodb.url);
   const brokers = {
     quorum: await openVirtualHost(rabbitmq, 'quorum'),
