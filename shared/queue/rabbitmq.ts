@@ -151,7 +151,10 @@ class RabbitmqQueue implements Queue {
         this.#logger.info('RabbitMQ takes messages again');
       });
       this.#session = session;
-      if (!this.#queueKept) this.#publishRecentAgain();
+      if (!this.#queueKept) {
+        this.#queueKept = true;
+        this.#publishRecentAgain();
+      }
       for (const consumer of this.#consumers) await consumer.start(model);
       if (isClosed) throw new Error('connection closed while it was set up');
     } catch (error) {
@@ -200,7 +203,6 @@ class RabbitmqQueue implements Queue {
   }
 
   #publishRecentAgain(): void {
-    this.#queueKept = true;
     const bodies = this.#recent.take();
     if (bodies.length === 0) return;
     this.#logger.info({ messages: bodies.length }, 'publishing again what was confirmed last');

@@ -221,6 +221,26 @@ describeWith('rabbitmq', 'rabbitmq queue beside other programs', () => {
     ]);
   });
 
+  test('what was confirmed last is published again where the queue was deleted while the connection was lost', async () => {
+    const queue = await open();
+    await queue.publish([makeEvent(1)]);
+    await proxy.cut();
+    await foreign.channel.deleteQueue(name);
+    await proxy.restore();
+    await publishAgain(queue, makeEvent(2));
+    const messages: Message[] = [];
+    const consumer = await queue.consume((message) => {
+      messages.push(message);
+      return Promise.resolve('ack');
+    }, consuming);
+    await until(() => messages.length >= 2);
+    await consumer.stop();
+    expect(messages.map((message) => [eventIds(message)[0], message.redelivered])).toEqual([
+      ['1', true],
+      ['2', false],
+    ]);
+  });
+
   test('asking for the depth of a deleted queue rejects, and has it declared again', async () => {
     const queue = await open();
     await foreign.channel.deleteQueue(name);
