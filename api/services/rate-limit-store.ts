@@ -11,11 +11,12 @@ const TICK_MS = 25;
 const SILENCE_TIMEOUT_MS = 2000;
 /** How often a Redis that was away is tried again. */
 const RECOVERY_INTERVAL_MS = 500;
-/** As the script of RedisStore counts one: that one has not run yet where Redis has just forgotten it. */
+/** Counts several as the script of RedisStore counts one: gives their sum behind these, and the ms left of the window. */
 const COUNT_SCRIPT = `
-if redis.call("PTTL", KEYS[1]) > 0 then return redis.call("INCRBY", KEYS[1], ARGV[1]) end
+local left = redis.call("PTTL", KEYS[1])
+if left > 0 then return { redis.call("INCRBY", KEYS[1], ARGV[1]), left } end
 redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
-return tonumber(ARGV[1])`;
+return { tonumber(ARGV[1]), tonumber(ARGV[2]) }`;
 /** At start, Redis gets this long to answer before this process counts alone. */
 const START_TIMEOUT_MS = 2000;
 
@@ -33,7 +34,6 @@ export class RedisRateLimitStore implements Store {
   readonly #logger: Logger;
   readonly #turns = new Map<string, Turn>();
   #alone: Promise<unknown> = Promise.resolve();
-  #gathering = false;
   #state: 'starting' | 'shared' | 'degraded' | 'closed' = 'starting';
 
   constructor(url: string, windowMs: number, logger: Logger) {
@@ -52,25 +52,7 @@ export class RedisRateLimitStore implements Store {
     this.#redis.on('error', () => undefined);
     this.#shared = new RedisStore({
       prefix: this.prefix,
-      sendCommand: (command, ...args) => {
-        this.#gather();
-        return this.#redis.call(command, ...args) as Promise<number>;
-      },
-    });
-  }
-
-  /**
-   * Sends the commands of one turn of the event loop in one write. The `enableAutoPipelining` of ioredis does that too, and
-   * takes twice as long over it: it builds a pipeline around them first.
-   */
-  #gather(): void {
-    const { stream } = this.#redis;
-    if (this.#gathering || !stream) return;
-    this.#gathering = true;
-    stream.cork();
-    setImmediate(() => {
-      this.#gathering = false;
-      stream.uncork();
+      sendCommand: (command, ...args) => this.#redis.call(command, ...args) as Promise<number>,
     });
   }
 
@@ -93,14 +75,23 @@ export class RedisRateLimitStore implements Store {
     void this.#recover();
   }
 
+  /**
+   * Counts all requests that a client has in one turn of the event loop by one command. Each has a number of its own, as if
+   * they had been counted one by one.
+   */
   increment(key: string): Promise<ClientRateLimitInfo> {
     if (this.degraded) return this.#countAlone(key);
-    return this.#count(key).catch((error: unknown) => {
-      const first = this.#state === 'shared';
-      this.#enter('degraded', error);
-      if (first) void this.#recover();
-      return this.#countAlone(key);
-    });
+    const turn = this.#turns.get(key) ?? this.#beginTurn(key);
+    const place = (turn.requests += 1);
+    return turn.counted.then(
+      ({ totalHits, resetTime }) => ({ totalHits: totalHits - turn.requests + place, resetTime }),
+      (error: unknown) => {
+        const first = this.#state === 'shared';
+        this.#enter('degraded', error);
+        if (first) void this.#recover();
+        return this.#countAlone(key);
+      },
+    );
   }
 
   /** One after the other: MemoryStore gives all of a client the same object, which those of a whole turn would read too late. */
@@ -110,28 +101,38 @@ export class RedisRateLimitStore implements Store {
     return counted;
   }
 
-  /**
-   * Counts the first request that a client has in a turn of the event loop by RedisStore, and the others of that turn by one
-   * more command for all of them: each has a number of its own, as if they had been counted one by one.
-   */
-  #count(key: string): Promise<ClientRateLimitInfo> {
-    const turn = this.#turns.get(key);
-    if (turn) return turn.countAnother();
-    if (this.#turns.size === 0) setImmediate(() => this.#endTurn());
-    const first = this.#deadline.bound(this.#shared.increment(key));
-    this.#turns.set(key, new Turn(first));
-    return first;
+  #beginTurn(key: string): Turn {
+    if (this.#turns.size === 0) {
+      setImmediate(() => this.#countTurns());
+      // RedisStore sends its commands some promises later; those are done before this is run.
+      setImmediate(() => this.#redis.stream?.uncork());
+    }
+    const turn = { requests: 0 } as Turn;
+    turn.counted = new Promise((resolve) => (turn.end = resolve));
+    this.#turns.set(key, turn);
+    return turn;
   }
 
-  #endTurn(): void {
-    for (const [key, turn] of this.#turns)
-      turn.end((count) => this.#deadline.bound(this.#countOthers(key, count)));
+  /**
+   * Counts what has gathered, in one write. The `enableAutoPipelining` of ioredis does that too, and takes twice as long over
+   * it: it builds a pipeline around the commands first.
+   */
+  #countTurns(): void {
+    this.#redis.stream?.cork();
+    for (const [key, { requests, end }] of this.#turns)
+      end(
+        this.#deadline.bound(
+          requests === 1 ? this.#shared.increment(key) : this.#countSeveral(key, requests),
+        ),
+      );
     this.#turns.clear();
   }
 
-  #countOthers(key: string, count: number): Promise<number> {
+  async #countSeveral(key: string, count: number): Promise<ClientRateLimitInfo> {
     const { windowMs } = this.#options;
-    return this.#redis.eval(COUNT_SCRIPT, 1, this.#shared.prefixKey(key), count, windowMs) as Promise<number>;
+    const counting = this.#redis.eval(COUNT_SCRIPT, 1, this.#shared.prefixKey(key), count, windowMs);
+    const [totalHits, leftMs] = (await counting) as [number, number];
+    return { totalHits, resetTime: new Date(Date.now() + leftMs) };
   }
 
   async decrement(key: string): Promise<void> {
@@ -179,34 +180,11 @@ export class RedisRateLimitStore implements Store {
 }
 
 /** The requests of one client in one turn of the event loop. */
-class Turn {
-  readonly #first: Promise<ClientRateLimitInfo>;
-  #others = 0;
-  #counted: Promise<{ totalHits: number; resetTime: Date | undefined }> | undefined;
-  #end: (total: Promise<number>) => void = () => undefined;
-
-  constructor(first: Promise<ClientRateLimitInfo>) {
-    this.#first = first;
-  }
-
-  countAnother(): Promise<ClientRateLimitInfo> {
-    const place = (this.#others += 1);
-    this.#counted ??= this.#countOthers(new Promise<number>((resolve) => (this.#end = resolve)));
-    return this.#counted.then(({ totalHits, resetTime }) => ({
-      totalHits: totalHits - this.#others + place,
-      resetTime,
-    }));
-  }
-
-  async #countOthers(total: Promise<number>): Promise<{ totalHits: number; resetTime: Date | undefined }> {
-    const [{ resetTime }, totalHits] = await Promise.all([this.#first, total]);
-    return { totalHits, resetTime };
-  }
-
-  /** No more requests are counted with these; `count` adds a number and resolves to the sum behind it. */
-  end(count: (others: number) => Promise<number>): void {
-    if (this.#others > 0) this.#end(count(this.#others));
-  }
+interface Turn {
+  requests: number;
+  /** How many requests there are with the last of these. */
+  counted: Promise<ClientRateLimitInfo>;
+  end: (counted: Promise<ClientRateLimitInfo>) => void;
 }
 
 interface Bounded {
