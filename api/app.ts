@@ -56,7 +56,7 @@ export function createApp({
   app.disable('x-powered-by');
 
   beginWithHeaders(app, helmet());
-  app.use(requestFacts(config));
+  app.use(requestFacts(app, config));
   const intake = createIntake(config, rateLimiter(config, rateLimitStore, logger));
   activityRoutes(app, config, intake, ingestion, store);
   app.use('/api/v1/events', eventRoutes(intake, ingestion));

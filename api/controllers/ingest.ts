@@ -158,9 +158,18 @@ function invalid(details: FieldError[]): Problem {
 function facts(req: Request, source: string): RequestFacts {
   return {
     source,
-    receivedAt: new Date().toISOString(),
+    receivedAt: now(),
     requestId: req.id,
     ip: req.address || null,
     userAgent: req.headers['user-agent']?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,
   };
+}
+
+let known = { ms: NaN, iso: '' };
+
+/** ISO 8601 in UTC with milliseconds: 1.2 µs to make, and many requests arrive in the same millisecond. */
+function now(): string {
+  const ms = Date.now();
+  if (ms !== known.ms) known = { ms, iso: new Date(ms).toISOString() };
+  return known.iso;
 }

@@ -1,4 +1,4 @@
-import { type Request, type RequestHandler } from 'express';
+import express, { type Express, type Request, type RequestHandler } from 'express';
 import { createId } from '@event-tracker/shared/id';
 import { type ApiConfig } from '../config.ts';
 import { writeHeader } from '../header-text.ts';
@@ -7,7 +7,7 @@ declare module 'express-serve-static-core' {
   interface Request {
     /** Names this request in answers, logs and stored events. */
     id: string;
-    /** `req.ip`, which Express finds out anew each time; an IPv4 address as such. Empty once the client is gone. */
+    /** As `req.ip`: an IPv4 address as such. Empty once the client is gone. */
     address: string;
   }
 }
@@ -20,10 +20,16 @@ const MAPPED_IPV4 = /^::ffff:(?=\d+\.)/i;
  * Takes over the client's `X-Request-Id` where it is plain and short, makes one otherwise, and sends it back; finds out
  * who the client is.
  */
-export function requestFacts({ TRUST_PROXY }: Pick<ApiConfig, 'TRUST_PROXY'>): RequestHandler {
+export function requestFacts(app: Express, { TRUST_PROXY }: Pick<ApiConfig, 'TRUST_PROXY'>): RequestHandler {
+  const ipOf = (req: Request) => Reflect.get(express.request, 'ip', req);
   // Without a proxy to trust `req.ip` is the same, after a look at X-Forwarded-For.
-  const addressOf =
-    TRUST_PROXY === false ? (req: Request) => req.socket.remoteAddress : (req: Request) => req.ip;
+  const addressOf = TRUST_PROXY === false ? (req: Request) => req.socket.remoteAddress : ipOf;
+  // Express finds it out anew each time, and express-rate-limit asks for it too.
+  Object.defineProperty(app.request, 'ip', {
+    get(this: Request) {
+      return this.address;
+    },
+  });
   return (req, res, next) => {
     const given = req.headers['x-request-id'];
     req.id = typeof given === 'string' && ACCEPTABLE.test(given) ? given : createId();
