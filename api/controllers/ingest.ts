@@ -17,18 +17,24 @@ const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,120}$/;
 /** POST of one event: 202, or what the dialect has for it, once the queue holds it. */
 export function ingestOne(ingestion: Ingestion, dialect: Dialect = activities): RequestHandler {
   const { source, parse, accepted = acceptedOne } = dialect;
-  return async (req, res) => {
+
+  /** Gives the event to the queue; throws where it is not good. */
+  function take(req: Request) {
     const key = idempotencyKey(req);
     const parsed = parse(req.body, req.body, req.bodyIsPlain === true);
-    const faults = [...key.faults, ...(parsed.ok ? [] : parsed.details)];
-    if (!parsed.ok || faults.length > 0) {
+    if (!parsed.ok || key.faults.length > 0) {
       countInvalid(1);
-      throw invalid(faults);
+      throw invalid([...key.faults, ...(parsed.ok ? [] : parsed.details)]);
     }
-
     const isAsSent = stands(req, '{', '}') && saysTheSame(req.body, parsed.value);
     const asSent = isAsSent ? req.bodyBytes : undefined;
-    const ids = await ingestion.accept([withKey(parsed.value, key.value)], facts(req, source), asSent);
+    return ingestion.accept([withKey(parsed.value, key.value)], facts(req, source), asSent);
+  }
+
+  return async (req, res) => {
+    const { ids, queued } = take(req);
+    forgetBody(req);
+    await queued;
     const { status, body } = accepted(ids.items[0]!);
     sendAccepted(res, status, JSON.stringify(body));
   };
@@ -61,18 +67,22 @@ export function ingestBatch(ingestion: Ingestion, dialect: Dialect = activities)
     countInvalid(rejected.length);
     if (accepted.length === 0) throw invalid(rejected.flatMap(withIndex));
 
-    const queued = ingestion.accept(accepted, request, isAsSent ? req.bodyBytes : undefined);
-    return { accepted: accepted.length, rejected, queued };
+    const { ids, queued } = ingestion.accept(accepted, request, isAsSent ? req.bodyBytes : undefined);
+    return { accepted: accepted.length, rejected, ids, queued };
   }
 
   return async (req, res) => {
-    const { accepted, rejected, queued } = take(req);
-    // Nothing holds what the body was parsed to while the confirm is awaited: V8 would copy it at each collection.
-    req.body = req.bodyBytes = undefined;
-    const ids = await queued;
+    const { accepted, rejected, ids, queued } = take(req);
+    forgetBody(req);
+    await queued;
     const answer = JSON.stringify({ status: 'accepted', accepted, rejected });
     sendAccepted(res, 202, `${answer.slice(0, -1)},"eventIds":${ids.json}}`);
   };
+}
+
+/** Nothing holds what the body was parsed to while the confirm is awaited: V8 would copy it at each collection. */
+function forgetBody(req: Request): void {
+  req.body = req.bodyBytes = undefined;
 }
 
 /** Whether the body begins and ends with these, without spaces or a byte order mark around them. */

@@ -5,13 +5,19 @@ import { type Queue } from '@event-tracker/shared/queue/queue';
 /** What the API knows of the request that brought some events. */
 export type RequestFacts = Pick<ActivityEvent, 'source' | 'receivedAt' | 'requestId' | 'ip' | 'userAgent'>;
 
-export interface Ingestion {
+export interface Accepted {
+  /** Of the events, in their order. */
+  ids: JsonList;
   /**
-   * Resolves to the ids of the events, in their order, once the queue holds all of them durably. Rejects with
-   * QueueUnavailable otherwise; some may then be queued, and sending them again with the same ids is harmless. `asSent`
-   * are the same activities, without ids of their own, as the JSON that came: an array, or the only one.
+   * Resolves once the queue holds all events durably. Rejects with QueueUnavailable otherwise; some may then be queued, and
+   * sending them again with the same ids is harmless.
    */
-  accept(activities: readonly Activity[], facts: RequestFacts, asSent?: Buffer): Promise<JsonList>;
+  queued: Promise<void>;
+}
+
+export interface Ingestion {
+  /** `asSent` are the same activities, without ids of their own, as the JSON that came: an array, or the only one. */
+  accept(activities: readonly Activity[], facts: RequestFacts, asSent?: Buffer): Accepted;
 }
 
 export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
@@ -32,8 +38,7 @@ export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
         ip,
         userAgent,
       }));
-      // Not an async function, which would keep the events until the queue holds them, and V8 copy them at each collection.
-      return queue.publish(events, asSent && { bytes: asSent, eventIds: ids.json }).then(() => ids);
+      return { ids, queued: queue.publish(events, asSent && { bytes: asSent, eventIds: ids.json }) };
     },
   };
 }
