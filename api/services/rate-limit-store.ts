@@ -11,12 +11,25 @@ const TICK_MS = 25;
 const SILENCE_TIMEOUT_MS = 2000;
 /** How often a Redis that was away is tried again. */
 const RECOVERY_INTERVAL_MS = 500;
-/** Counts several as the script of RedisStore counts one: gives their sum behind these, and the ms left of the window. */
+/**
+ * Counts the requests of several clients as the script of RedisStore counts one: KEYS are the clients, ARGV the window in ms
+ * and how many requests each has. Gives for each their sum behind these, and the ms left of its window.
+ */
 const COUNT_SCRIPT = `
-local left = redis.call("PTTL", KEYS[1])
-if left > 0 then return { redis.call("INCRBY", KEYS[1], ARGV[1]), left } end
-redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
-return { tonumber(ARGV[1]), tonumber(ARGV[2]) }`;
+local counted = {}
+for at, key in ipairs(KEYS) do
+  local count = ARGV[at + 1]
+  local left = redis.call("PTTL", key)
+  if left > 0 then
+    counted[2 * at - 1] = redis.call("INCRBY", key, count)
+    counted[2 * at] = left
+  else
+    redis.call("SET", key, count, "PX", ARGV[1])
+    counted[2 * at - 1] = tonumber(count)
+    counted[2 * at] = tonumber(ARGV[1])
+  end
+end
+return counted`;
 /** At start, Redis gets this long to answer before this process counts alone. */
 const START_TIMEOUT_MS = 2000;
 
@@ -25,14 +38,15 @@ const START_TIMEOUT_MS = 2000;
  * itself, so that no request is refused, let through uncounted or kept waiting because of it.
  */
 export class RedisRateLimitStore implements Store {
-  readonly prefix = 'rate-limit:';
+  /** What stands in braces keeps all clients in one slot of a cluster: one command counts several of them. */
+  readonly prefix = '{rate-limit}:';
   readonly #redis: Redis;
   readonly #shared: RedisStore;
   readonly #local = new MemoryStore();
   readonly #deadline = new Deadline();
   readonly #options: Options;
   readonly #logger: Logger;
-  readonly #turns = new Map<string, Turn>();
+  #turn: Turn | undefined;
   #alone: Promise<unknown> = Promise.resolve();
   #state: 'starting' | 'shared' | 'degraded' | 'closed' = 'starting';
 
@@ -76,15 +90,19 @@ export class RedisRateLimitStore implements Store {
   }
 
   /**
-   * Counts all requests that a client has in one turn of the event loop by one command. Each has a number of its own, as if
-   * they had been counted one by one.
+   * Counts the requests of one turn of the event loop by one command. Each has a number of its own, as if they had been
+   * counted one by one.
    */
   increment(key: string): Promise<ClientRateLimitInfo> {
     if (this.degraded) return this.#countAlone(key);
-    const turn = this.#turns.get(key) ?? this.#beginTurn(key);
-    const place = (turn.requests += 1);
-    return turn.counted.then(
-      ({ totalHits, resetTime }) => ({ totalHits: totalHits - turn.requests + place, resetTime }),
+    const { requests, counted } = (this.#turn ??= this.#beginTurn());
+    const place = (requests.get(key) ?? 0) + 1;
+    requests.set(key, place);
+    return counted.then(
+      (clients) => {
+        const { totalHits, resetTime } = clients.get(key)!;
+        return { totalHits: totalHits - requests.get(key)! + place, resetTime };
+      },
       (error: unknown) => {
         const first = this.#state === 'shared';
         this.#enter('degraded', error);
@@ -101,38 +119,36 @@ export class RedisRateLimitStore implements Store {
     return counted;
   }
 
-  #beginTurn(key: string): Turn {
-    if (this.#turns.size === 0) {
-      setImmediate(() => this.#countTurns());
-      // RedisStore sends its commands some promises later; those are done before this is run.
-      setImmediate(() => this.#redis.stream?.uncork());
-    }
-    const turn = { requests: 0 } as Turn;
-    turn.counted = new Promise((resolve) => (turn.end = resolve));
-    this.#turns.set(key, turn);
-    return turn;
+  #beginTurn(): Turn {
+    const requests = new Map<string, number>();
+    const counted = new Promise<Clients>((resolve) =>
+      setImmediate(() => {
+        this.#turn = undefined;
+        const [key, count] = [...requests][0]!;
+        const isOne = requests.size === 1 && count === 1;
+        resolve(this.#deadline.bound(isOne ? this.#countOne(key) : this.#countSeveral(requests)));
+      }),
+    );
+    return { requests, counted };
   }
 
-  /**
-   * Counts what has gathered, in one write. The `enableAutoPipelining` of ioredis does that too, and takes twice as long over
-   * it: it builds a pipeline around the commands first.
-   */
-  #countTurns(): void {
-    this.#redis.stream?.cork();
-    for (const [key, { requests, end }] of this.#turns)
-      end(
-        this.#deadline.bound(
-          requests === 1 ? this.#shared.increment(key) : this.#countSeveral(key, requests),
-        ),
-      );
-    this.#turns.clear();
+  async #countOne(key: string): Promise<Clients> {
+    return new Map([[key, await this.#shared.increment(key)]]);
   }
 
-  async #countSeveral(key: string, count: number): Promise<ClientRateLimitInfo> {
+  async #countSeveral(requests: Map<string, number>): Promise<Clients> {
     const { windowMs } = this.#options;
-    const counting = this.#redis.eval(COUNT_SCRIPT, 1, this.#shared.prefixKey(key), count, windowMs);
-    const [totalHits, leftMs] = (await counting) as [number, number];
-    return { totalHits, resetTime: new Date(Date.now() + leftMs) };
+    const keys = [...requests.keys()];
+    const names = keys.map((key) => this.#shared.prefixKey(key));
+    const counting = this.#redis.eval(COUNT_SCRIPT, keys.length, ...names, windowMs, ...requests.values());
+    const counted = (await counting) as number[];
+    const now = Date.now();
+    return new Map(
+      keys.map((key, index) => {
+        const [totalHits, leftMs] = [counted[2 * index]!, counted[2 * index + 1]!];
+        return [key, { totalHits, resetTime: new Date(now + leftMs) }];
+      }),
+    );
   }
 
   async decrement(key: string): Promise<void> {
@@ -179,12 +195,14 @@ export class RedisRateLimitStore implements Store {
   }
 }
 
-/** The requests of one client in one turn of the event loop. */
+/** How many requests each client has had, and when its window ends. */
+type Clients = Map<string, ClientRateLimitInfo>;
+
+/** The requests of one turn of the event loop. */
 interface Turn {
-  requests: number;
-  /** How many requests there are with the last of these. */
-  counted: Promise<ClientRateLimitInfo>;
-  end: (counted: Promise<ClientRateLimitInfo>) => void;
+  /** By client. */
+  requests: Map<string, number>;
+  counted: Promise<Clients>;
 }
 
 interface Bounded {

@@ -281,7 +281,7 @@ describeWith('redis', 'Limits that are counted in Redis', () => {
     expect(await countInOneTurn(stores, 30, [key])).toEqual([oneTo(30)]);
     expect(await countInOneTurn(stores, 30, [key])).toEqual([oneTo(60).slice(30)]);
     const client = new Redis(redis.url);
-    expect(await client.pttl(`rate-limit:${key}`)).toBeGreaterThan(0);
+    expect(await client.pttl(`{rate-limit}:${key}`)).toBeGreaterThan(0);
     client.disconnect();
   });
 
@@ -314,16 +314,16 @@ describeWith('redis', 'Limits that are counted in Redis', () => {
   it('fall back to this process when Redis answers with an error within a turn', async () => {
     const [store] = storesOf(await startApis(1));
     const key = newClient();
-    await command('LPUSH', `rate-limit:${key}`, 'x');
-    await command('PEXPIRE', `rate-limit:${key}`, '60000');
+    await command('LPUSH', `{rate-limit}:${key}`, 'x');
+    await command('PEXPIRE', `{rate-limit}:${key}`, '60000');
     expect(await countInOneTurn([store!], 20, [key])).toEqual([oneTo(20)]);
   });
 
   it('fall back to this process when Redis answers with an error', async () => {
     const two = await startApis(1);
     const client = newClient();
-    await command('LPUSH', `rate-limit:${client}`, 'x');
-    await command('PEXPIRE', `rate-limit:${client}`, '60000');
+    await command('LPUSH', `{rate-limit}:${client}`, 'x');
+    await command('PEXPIRE', `{rate-limit}:${client}`, '60000');
     expect(await send(two, 60, client)).toMatchObject({ accepted: 50, refused: 10 });
   });
 });
