@@ -194,7 +194,7 @@ export const limiter: Experiment = {
     const ratio = (clients: string) =>
       results.ratio('rate', `limit exact in Redis${clients}`, `limit off${clients}`);
     return {
-      how: `Ours, 64 connections, single events, ${duration}; no worker. All requests come from one client, as everywhere else in this document, or each from another of 2048: those of one client in a turn of the event loop are counted together.`,
+      how: `Ours, 64 connections, single events, ${duration}; no worker. All requests come from one client, as everywhere else in this document, or each from another of 2048: those of a turn of the event loop are counted together.`,
       tables: [table(results, acceptColumns)],
       bars: [
         results.bar('events/s, exact limit over none', ratio(''), '>= 0.75'),
