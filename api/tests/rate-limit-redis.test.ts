@@ -263,6 +263,13 @@ describeWith('redis', 'Limits that are counted in Redis', () => {
     expect(more).toEqual(keys.map(() => oneTo(61).slice(40)));
   });
 
+  it('count more clients in one turn than one command does', async () => {
+    const stores = storesOf(await startApis(1));
+    const keys = oneTo(2500).map((at) => `${newClient()}-${at}`);
+    expect(await countInOneTurn(stores, 2, keys)).toEqual(keys.map(() => oneTo(2)));
+    expect(stores[0]!.degraded).toBe(false);
+  });
+
   it('tell all requests of one turn when their window ends, and begin anew behind it', async () => {
     const [store] = storesOf(await startApis(1, { RATE_LIMIT_WINDOW_MS: '1000' }));
     const key = newClient();
