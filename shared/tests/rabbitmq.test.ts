@@ -3,7 +3,7 @@ import { connect, type Channel, type ChannelModel } from 'amqplib';
 import { describeWith, serviceUrl, uniqueName, until } from '../../tools/services/in-tests.ts';
 import { startRabbitmq, type Rabbitmq } from '../../tools/services/rabbitmq.ts';
 import { ConfigurationError, QueueUnavailable } from '../errors.ts';
-import { type Message, type Queue, type QueueOptions, type Verdict } from '../queue/queue.ts';
+import { type Consumer, type Message, type Queue, type QueueOptions, type Verdict } from '../queue/queue.ts';
 import { openRabbitmqQueue } from '../queue/rabbitmq.ts';
 import { eventIds, logger, makeEvent, publishAgain, queueOptions, range } from './queue-fixture.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
@@ -18,6 +18,16 @@ async function openForeign(url: string): Promise<{ connection: ChannelModel; cha
   const connection = await connect(url);
   connection.on('error', () => undefined);
   return { connection, channel: await connection.createChannel() };
+}
+
+/** Takes what is in the queue, and what comes into it, and acks it. */
+async function takeAll(queue: Queue): Promise<{ messages: Message[]; consumer: Consumer }> {
+  const messages: Message[] = [];
+  const consumer = await queue.consume((message) => {
+    messages.push(message);
+    return Promise.resolve('ack');
+  }, consuming);
+  return { messages, consumer };
 }
 
 describeWith('rabbitmq', 'rabbitmq queue beside other programs', () => {
@@ -180,11 +190,7 @@ describeWith('rabbitmq', 'rabbitmq queue beside other programs', () => {
     const queue = await open();
     const bodies = [Buffer.from('not JSON'), Buffer.alloc(0), Buffer.from([0xff, 0xfe, 0x00])];
     for (const body of bodies) foreign.channel.sendToQueue(name, body);
-    const messages: Message[] = [];
-    const consumer = await queue.consume((message) => {
-      messages.push(message);
-      return Promise.resolve('ack');
-    }, consuming);
+    const { messages, consumer } = await takeAll(queue);
     await until(() => messages.length >= bodies.length);
     await consumer.stop();
     expect(messages.map(({ body }) => body)).toEqual(bodies);
@@ -205,11 +211,7 @@ describeWith('rabbitmq', 'rabbitmq queue beside other programs', () => {
     for (const id of ['1', '2']) await queue.publish([makeEvent(id)]);
     await foreign.channel.deleteQueue(name);
     await expect(queue.publish([makeEvent(3)])).rejects.toThrow(QueueUnavailable);
-    const messages: Message[] = [];
-    const consumer = await queue.consume((message) => {
-      messages.push(message);
-      return Promise.resolve('ack');
-    }, consuming);
+    const { messages, consumer } = await takeAll(queue);
     await until(() => messages.length >= 2);
     await publishAgain(queue, makeEvent(4));
     await until(() => messages.length >= 3);
@@ -228,11 +230,7 @@ describeWith('rabbitmq', 'rabbitmq queue beside other programs', () => {
     await foreign.channel.deleteQueue(name);
     await proxy.restore();
     await publishAgain(queue, makeEvent(2));
-    const messages: Message[] = [];
-    const consumer = await queue.consume((message) => {
-      messages.push(message);
-      return Promise.resolve('ack');
-    }, consuming);
+    const { messages, consumer } = await takeAll(queue);
     await until(() => messages.length >= 2);
     await consumer.stop();
     expect(messages.map((message) => [eventIds(message)[0], message.redelivered])).toEqual([
