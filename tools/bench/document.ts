@@ -3,6 +3,7 @@ import path from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { root } from '../programs.ts';
 import { type Experiment } from './experiment.ts';
+import { allBars } from './results.ts';
 
 const file = path.join(root, 'docs', 'performance.md');
 
@@ -45,13 +46,20 @@ export async function writeDocument(
   const date = `- Latest run: ${new Date().toISOString().slice(0, 10)}`;
   const sections = experiments.flatMap((experiment) => {
     const section = experiment.name === name ? text : between(earlier, experiment.name);
-    return section === undefined ? [] : [begin(experiment.name), section, end(experiment.name)];
+    return section === undefined ? [] : [{ name: experiment.name, text: section }];
   });
   const missing = experiments
-    .filter((experiment) => !sections.includes(begin(experiment.name)))
+    .filter((experiment) => !sections.some((section) => section.name === experiment.name))
     .map((experiment) => `\`${experiment.name}\``);
   const notRun = missing.length > 0 ? [`Not run yet: ${missing.join(', ')}.`] : [];
-  const written = [INTRODUCTION, [date, ...machine].join('\n'), ...notRun, ...sections].join('\n\n');
+  const written = [
+    INTRODUCTION,
+    [date, ...machine].join('\n'),
+    ...notRun,
+    '## All bars',
+    allBars(sections.map((section) => section.text)).join('\n'),
+    ...sections.flatMap((section) => [begin(section.name), section.text, end(section.name)]),
+  ].join('\n\n');
   await writeFile(file, await format(written, { ...(await resolveConfig(file)), parser: 'markdown' }));
 }
 

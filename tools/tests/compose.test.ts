@@ -65,6 +65,16 @@ if (makeIsMissing && process.env.CI) throw new Error('make is not installed, and
 // A Makefile is run by make alone, which not every machine has; with CI set that is a failure, above.
 const describeMakefile = makeIsMissing ? describe.skip : describe;
 
+describe('Dockerfile', () => {
+  test('has the Node.js on which `npm run test:image` runs the tests', () => {
+    const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
+    const versions = [...read('Dockerfile').matchAll(/^FROM node:(\d+)/gm)].map(([, version]) => version);
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    expect(versions.length).toBeGreaterThan(0);
+    for (const version of versions) expect(scripts['test:image']).toContain(`--package=node@${version} `);
+  });
+});
+
 describeMakefile('Makefile', () => {
   let folder: string;
   beforeEach(() => {
