@@ -28,7 +28,8 @@ before whether a backlog is read from memory or from its files). What
 is named a _classic queue_ ran on a broker without that setting, and is compared with what is seed-shaped there: which has
 its best figures on it, since it waits for the broker at each message.
 
-Each section says when and on which processor it ran, and is of the code of that time.
+Each section says when and on which processor it ran, and is of the code of that time. On Node.js 26, which the
+Docker images have, some bars do not hold: see [where the time goes](where-the-time-goes.md#on-nodejs-26).
 
 CPU is user and system time of a process and its children.`;
 
