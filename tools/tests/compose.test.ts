@@ -60,11 +60,6 @@ describe('docker-compose.yml', () => {
   );
 });
 
-const makeIsMissing = spawnSync('make', ['--version']).error !== undefined;
-if (makeIsMissing && process.env.CI) throw new Error('make is not installed, and the Makefile needs it.');
-// A Makefile is run by make alone, which not every machine has; with CI set that is a failure, above.
-const describeMakefile = makeIsMissing ? describe.skip : describe;
-
 describe('Dockerfile', () => {
   test('has the Node.js on which `npm run test:image` runs the tests', () => {
     const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
@@ -74,6 +69,11 @@ describe('Dockerfile', () => {
     for (const version of versions) expect(scripts['test:image']).toContain(`--package=node@${version} `);
   });
 });
+
+const makeIsMissing = spawnSync('make', ['--version']).error !== undefined;
+if (makeIsMissing && process.env.CI) throw new Error('make is not installed, and the Makefile needs it.');
+// A Makefile is run by make alone, which not every machine has; with CI set that is a failure, above.
+const describeMakefile = makeIsMissing ? describe.skip : describe;
 
 describeMakefile('Makefile', () => {
   let folder: string;
