@@ -89,15 +89,21 @@ export function runProgram(file: string, environment: Record<string, string>): P
   return run(process.execPath, args, { NODE_ENV: 'production', ...environment });
 }
 
-/** Resolves when the program answers 200 at this port; rejects with its output when it has ended. */
+/** Resolves when the program answers 200 at this port; rejects with its output, and why not, when it has ended. */
 export async function ready(program: Program, port: number, health = '/health/ready'): Promise<void> {
   let over = false;
+  let last = '';
   void program.ended.then(() => (over = true));
   for (const deadline = Date.now() + READY_TIMEOUT_MS; Date.now() < deadline && !over; await delay(100)) {
-    const answer = await fetch(`http://127.0.0.1:${port}${health}`).catch(() => undefined);
-    if (answer?.ok) return;
+    try {
+      const answer = await fetch(`http://127.0.0.1:${port}${health}`);
+      if (answer.ok) return;
+      last = String(answer.status);
+    } catch (error) {
+      last = String((error as Error).cause);
+    }
   }
-  throw new Error(`not ready at port ${port}: ${program.output()}${program.errors()}`);
+  throw new Error(`not ready at port ${port} (${last}): ${program.output()}${program.errors()}`);
 }
 
 interface Process {

@@ -7,11 +7,12 @@ const given = new Set<number>();
 /**
  * A port on 127.0.0.1 that nobody listens on, another one each time. It lies below the range from which systems take the
  * ports of outgoing connections: a client that retries a port of that range, while its server is down, can be given the
- * very port it connects to, meets itself, and keeps the server from coming back.
+ * very port it connects to, meets itself, and keeps the server from coming back. And it lies above 10080, the last one
+ * that `fetch` and browsers refuse to connect to (https://fetch.spec.whatwg.org/#bad-port).
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(10_000, 30_000);
+    const port = randomInt(10_081, 30_000);
     if (given.has(port)) continue;
     given.add(port);
     if (await isFree(port)) return port;
