@@ -3,6 +3,11 @@ import net from 'node:net';
 
 /** What this process has given out: programs that start side by side listen only later, and two may not get the same. */
 const given = new Set<number>();
+/** Nor may those of two test files at once: of Jest's processes, which are numbered from 1, each draws from its own. */
+const SHARES = 4;
+const share = Number(process.env.JEST_WORKER_ID ?? 0) % SHARES;
+/** See `freePort`. */
+const [LEAST, END] = [10_084, 30_000];
 
 /**
  * A port on 127.0.0.1 that nobody listens on, another one each time. It lies below the range from which systems take the
@@ -12,7 +17,7 @@ const given = new Set<number>();
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(10_081, 30_000);
+    const port = randomInt(LEAST / SHARES, END / SHARES) * SHARES + share;
     if (given.has(port)) continue;
     given.add(port);
     if (await isFree(port)) return port;
