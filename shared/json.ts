@@ -20,6 +20,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 export interface Json {
   value: unknown;
+  /** What it was parsed from, decoded. */
+  text: string;
   /** No string in it is written with an escape of a code unit: all are well-formed Unicode without NUL. */
   isPlain: boolean;
 }
@@ -34,9 +36,9 @@ export function readJson(bytes: Uint8Array): Json {
   const value: unknown = JSON.parse(text);
   // Only a text that is known to be JSON is scanned: there every string ends, and what stands before a number is known.
   if (typeof value !== 'number' && !mayBeInexact(text, bytes))
-    return { value, isPlain: !text.includes('\\u') };
+    return { value, text, isPlain: !text.includes('\\u') };
   const marked = markInexact(text);
-  return marked === text ? { value, isPlain: false } : { value: JSON.parse(marked), isPlain: false };
+  return { value: marked === text ? value : JSON.parse(marked), text, isPlain: false };
 }
 
 /** The value that `readJson` gives. */

@@ -9,10 +9,14 @@ interface BatchFacts extends Facts {
   eventIds: readonly string[];
 }
 
-/** The events of a request in the words of its client. */
-export interface AsSent {
-  /** A JSON array of them, or the only one, a JSON object. */
+/** The events of a request in the words of its client: a JSON array of them, or the only one, a JSON object. */
+export interface Sent {
   bytes: Buffer;
+  /** The same, decoded. */
+  text: string;
+}
+
+export interface AsSent extends Sent {
   /** The ids that they were given, as a JSON array. */
   eventIds: string;
 }
@@ -21,18 +25,22 @@ export interface AsSent {
 const BATCH = Buffer.from('{"batch":');
 const BRACKET = '['.charCodeAt(0);
 
-/** One event from the bytes that its client sent, a JSON object, with what the API adds behind them. */
-export function packEvent({ bytes }: AsSent, event: ActivityEvent): string {
+/** One event as its client sent it, a JSON object, with what the API adds behind that; and how many bytes these are. */
+export function packEvent({ bytes, text }: AsSent, event: ActivityEvent): { text: string; bytes: number } {
   const { eventId, source, receivedAt, requestId, ip, userAgent } = event;
   const facts = JSON.stringify({ eventId, source, receivedAt, requestId, ip, userAgent });
-  return `${bytes.toString('utf8', 0, bytes.length - 1)},${facts.slice(1)}`;
+  // A comma stands in place of two brackets.
+  return {
+    text: `${text.slice(0, -1)},${facts.slice(1)}`,
+    bytes: bytes.length + Buffer.byteLength(facts) - 1,
+  };
 }
 
 /**
  * The message of a whole batch: the bytes that its client sent, a JSON array, and behind them what the API adds to each of
  * its events. Writing the events out anew took the API longer than all else it does for them.
  */
-export function packBatch({ bytes, eventIds }: AsSent, facts: Facts): Buffer {
+export function packBatch({ bytes, eventIds }: Omit<AsSent, 'text'>, facts: Facts): Buffer {
   const end = endOfBatch(eventIds, facts);
   const endAt = BATCH.length + bytes.length;
   const message = Buffer.allocUnsafe(endAt + Buffer.byteLength(end));
@@ -96,7 +104,7 @@ export function readMessage(bytes: Buffer): MessageContent {
 
 /** Whether it is what `packBatch` makes. Anything else that begins like it is one event, and a bad one. */
 function isBatch(content: unknown, bytes: Buffer): content is BatchFacts & { batch: readonly object[] } {
-  if (!bytes.subarray(0, BATCH.length).equals(BATCH) || bytes[BATCH.length] !== BRACKET) return false;
+  if (!BATCH.every((byte, at) => byte === bytes[at]) || bytes[BATCH.length] !== BRACKET) return false;
   const { batch, eventIds, source, receivedAt, requestId, ip, userAgent } = content as Record<
     string,
     unknown

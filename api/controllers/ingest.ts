@@ -1,6 +1,8 @@
+import { type IncomingHttpHeaders } from 'node:http';
 import { type Request, type RequestHandler, type Response } from 'express';
 import { type FieldError } from '@event-tracker/shared/errors';
 import { type Activity, type Parsed, parseTimestamp } from '@event-tracker/shared/event';
+import { type Sent } from '@event-tracker/shared/message';
 import { activities, type Dialect } from '../dialects/dialect.ts';
 import { writeHeader } from '../header-text.ts';
 import { Problem } from '../problems.ts';
@@ -20,23 +22,26 @@ export function ingestOne(ingestion: Ingestion, dialect: Dialect = activities): 
 
   /** Gives the event to the queue; throws where it is not good. */
   function take(req: Request) {
-    const key = idempotencyKey(req);
-    const parsed = parse(req.body, req.body, req.bodyIsPlain === true);
+    const { sent, headers } = req;
+    const body: unknown = req.body;
+    const key = idempotencyKey(headers);
+    const parsed = parse(body, body, sent?.isPlain === true);
     if (!parsed.ok || key.faults.length > 0) {
       countInvalid(1);
       throw invalid([...key.faults, ...(parsed.ok ? [] : parsed.details)]);
     }
-    const isAsSent = stands(req, '{', '}') && saysTheSame(req.body, parsed.value);
-    const asSent = isAsSent ? req.bodyBytes : undefined;
-    return ingestion.accept([withKey(parsed.value, key.value)], facts(req, source), asSent);
+    const isAsSent = stands(sent, '{', '}') && saysTheSame(body, parsed.value);
+    const activity = withKey(parsed.value, key.value);
+    return ingestion.accept([activity], facts(req, headers, source), isAsSent ? sent : undefined);
   }
 
-  return async (req, res) => {
+  return (req, res) => {
     const { ids, queued } = take(req);
     forgetBody(req);
-    await queued;
-    const { status, body } = accepted(ids.items[0]!);
-    sendAccepted(res, status, JSON.stringify(body));
+    return queued.then(() => {
+      const { status, body } = accepted(ids.items[0]!);
+      sendAccepted(res, status, JSON.stringify(body));
+    });
   };
 }
 
@@ -46,20 +51,22 @@ export function ingestBatch(ingestion: Ingestion, dialect: Dialect = activities)
 
   /** Gives the good events to the queue; throws where there are none. */
   function take(req: Request) {
-    const key = idempotencyKey(req);
-    const inputs = batchItems(req.body);
-    const sentAt = parseSentAt(req.body);
+    const { sent, headers } = req;
+    const body: unknown = req.body;
+    const key = idempotencyKey(headers);
+    const inputs = batchItems(body);
+    const sentAt = parseSentAt(body);
     const faults = [...key.faults, ...(sentAt.ok ? [] : sentAt.details)];
     if (!sentAt.ok || faults.length > 0) throw invalid(faults);
 
-    const request = facts(req, source);
+    const request = facts(req, headers, source);
     // How far the client's clock is behind ours, the time on the way included.
     const behindMs = sentAt.value ? Date.parse(request.receivedAt) - Date.parse(sentAt.value) : 0;
     const accepted: Activity[] = [];
     const rejected: { index: number; details: FieldError[] }[] = [];
-    let isAsSent = inputs.length > 1 && behindMs === 0 && stands(req, '[', ']');
+    let isAsSent = inputs.length > 1 && behindMs === 0 && stands(sent, '[', ']');
     inputs.forEach((input, index) => {
-      const parsed = withClock(parse(input, req.body, req.bodyIsPlain === true), behindMs);
+      const parsed = withClock(parse(input, body, sent?.isPlain === true), behindMs);
       isAsSent &&= parsed.ok && saysTheSame(input, parsed.value);
       if (parsed.ok) accepted.push(withKey(parsed.value, key.value && `${key.value}-${index}`));
       else rejected.push({ index, details: parsed.details });
@@ -67,27 +74,28 @@ export function ingestBatch(ingestion: Ingestion, dialect: Dialect = activities)
     countInvalid(rejected.length);
     if (accepted.length === 0) throw invalid(rejected.flatMap(withIndex));
 
-    const { ids, queued } = ingestion.accept(accepted, request, isAsSent ? req.bodyBytes : undefined);
+    const { ids, queued } = ingestion.accept(accepted, request, isAsSent ? sent : undefined);
     return { accepted: accepted.length, rejected, ids, queued };
   }
 
-  return async (req, res) => {
+  return (req, res) => {
     const { accepted, rejected, ids, queued } = take(req);
     forgetBody(req);
-    await queued;
-    const answer = JSON.stringify({ status: 'accepted', accepted, rejected });
-    sendAccepted(res, 202, `${answer.slice(0, -1)},"eventIds":${ids.json}}`);
+    return queued.then(() => {
+      const answer = JSON.stringify({ status: 'accepted', accepted, rejected });
+      sendAccepted(res, 202, `${answer.slice(0, -1)},"eventIds":${ids.json}}`);
+    });
   };
 }
 
 /** Nothing holds what the body was parsed to while the confirm is awaited: V8 would copy it at each collection. */
 function forgetBody(req: Request): void {
-  req.body = req.bodyBytes = undefined;
+  req.body = req.sent = undefined;
 }
 
 /** Whether the body begins and ends with these, without spaces or a byte order mark around them. */
-function stands({ bodyBytes }: Request, first: string, last: string): boolean {
-  return bodyBytes?.[0] === first.charCodeAt(0) && bodyBytes.at(-1) === last.charCodeAt(0);
+function stands(sent: Sent | undefined, first: string, last: string): boolean {
+  return sent?.bytes[0] === first.charCodeAt(0) && sent.bytes.at(-1) === last.charCodeAt(0);
 }
 
 /** Whether the queue may hold the client's own bytes: nothing of them was altered or added, and none is an id. */
@@ -125,8 +133,8 @@ function batchItems(body: unknown): unknown[] {
 }
 
 /** The `Idempotency-Key` header stands in for ids that the body does not give. */
-function idempotencyKey(req: Request): { value: string | undefined; faults: FieldError[] } {
-  const value = req.headers['idempotency-key'] as string | undefined;
+function idempotencyKey(headers: IncomingHttpHeaders): { value: string | undefined; faults: FieldError[] } {
+  const value = headers['idempotency-key'] as string | undefined;
   if (value === undefined || IDEMPOTENCY_KEY.test(value)) return { value, faults: [] };
   return {
     value,
@@ -165,13 +173,13 @@ function invalid(details: FieldError[]): Problem {
   return new Problem('invalid-event', 'Nothing of the request was taken.', details);
 }
 
-function facts(req: Request, source: string): RequestFacts {
+function facts({ id, address }: Request, headers: IncomingHttpHeaders, source: string): RequestFacts {
   return {
     source,
     receivedAt: now(),
-    requestId: req.id,
-    ip: req.address || null,
-    userAgent: req.headers['user-agent']?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,
+    requestId: id,
+    ip: address || null,
+    userAgent: headers['user-agent']?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,
   };
 }
 

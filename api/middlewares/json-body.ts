@@ -1,6 +1,8 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
-import { type Request, type RequestHandler } from 'express';
+import { type IncomingHttpHeaders } from 'node:http';
+import { type RequestHandler } from 'express';
 import { type Json, readJson } from '@event-tracker/shared/json';
+import { type Sent } from '@event-tracker/shared/message';
 import { Problem } from '../problems.ts';
 import { readBody } from './read-body.ts';
 
@@ -12,24 +14,22 @@ const inflaters = { gzip: gunzipSync, deflate: inflateSync, br: brotliDecompress
 
 declare module 'express-serve-static-core' {
   interface Request {
-    /** The JSON text of `req.body`, inflated. */
-    bodyBytes?: Buffer | undefined;
-    /** What `readJson` says of it. */
-    bodyIsPlain?: boolean;
+    /** What `req.body` was read from, inflated, and what `readJson` says of it. */
+    sent?: (Sent & Pick<Json, 'isPlain'>) | undefined;
   }
 }
 
 /** Reads the body as JSON into `req.body`; gzip, deflate and br are inflated, and `bytesMax` counts what comes out. */
 export function jsonBody(bytesMax: number): RequestHandler {
   return (req, _res, next) => {
-    requireJsonLabel(req);
-    const inflate = inflaterOf(req);
+    const { headers } = req;
+    requireJsonLabel(headers);
+    const inflate = inflaterOf(headers);
     const take = (body: Buffer) => {
       const bytes = inflate(body, bytesMax);
-      const { value, isPlain } = parseBody(bytes);
+      const { value, text, isPlain } = parseBody(bytes);
       req.body = value;
-      req.bodyIsPlain = isPlain;
-      req.bodyBytes = bytes;
+      req.sent = { bytes, text, isPlain };
       next();
     };
     const body = readBody(req, bytesMax);
@@ -44,8 +44,8 @@ type Inflate = (bytes: Buffer, bytesMax: number) => Buffer;
  * Inflates what has been read to its end, and here and now: an inflater may hold 16 MiB, which hundreds of slow or
  * hostile clients would otherwise take at once, and each thread for itself. It takes less time than parsing the JSON.
  */
-function inflaterOf(req: Request): Inflate {
-  const encoding = (req.headers['content-encoding'] || 'identity').toLowerCase();
+function inflaterOf(headers: IncomingHttpHeaders): Inflate {
+  const encoding = (headers['content-encoding'] || 'identity').toLowerCase();
   if (encoding === 'identity') return (bytes) => bytes;
   if (!Object.hasOwn(inflaters, encoding))
     throw new Problem('unsupported-media-type', 'Content-Encoding must be gzip, deflate or br.');
@@ -75,8 +75,8 @@ export function optionalJsonBody(bytesMax: number): RequestHandler {
   };
 }
 
-function requireJsonLabel(req: Request): void {
-  const label = req.headers['content-type'];
+function requireJsonLabel(headers: IncomingHttpHeaders): void {
+  const label = headers['content-type'];
   if (label === undefined || label === 'application/json' || JSON_LABEL.test(label)) return;
   throw new Problem(
     'unsupported-media-type',

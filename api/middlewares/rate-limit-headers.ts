@@ -11,21 +11,28 @@ const UNITS = [
   { name: 'min', ms: 60_000 },
 ];
 
+interface Policy {
+  name: string;
+  /** What `RateLimit-Policy` says. */
+  text: string;
+}
+
 /**
  * Sets `RateLimit` and `RateLimit-Policy` (IETF draft ratelimit-headers-08) as express-rate-limit does by `draft-8`,
  * which hashes the client's key for each request: that and its checks took a twentieth of a request's time. Returns the
  * seconds until the window ends.
  */
 export function createRateLimitHeaders(windowMs: number): (res: Response, info: RateLimitInfo) => number {
-  const policies = new Map<string, string>();
+  const policies = new Map<string, Policy>();
 
-  function policyOf({ limit, key }: RateLimitInfo): string {
+  function policyOf({ limit, key }: RateLimitInfo): Policy {
     const known = policies.get(key);
     if (known !== undefined) return known;
     if (policies.size === POLICIES_MAX) policies.clear();
     const hash = createHash('sha256').update(key).digest('hex').slice(0, 12);
     const partition = Buffer.from(hash).toString('base64');
-    const policy = `"${limit}-in-${duration(windowMs)}"; q=${limit}; w=${Math.ceil(windowMs / 1000)}; pk=:${partition}:`;
+    const name = `"${limit}-in-${duration(windowMs)}"`;
+    const policy = { name, text: `${name}; q=${limit}; w=${Math.ceil(windowMs / 1000)}; pk=:${partition}:` };
     policies.set(key, policy);
     return policy;
   }
@@ -34,9 +41,9 @@ export function createRateLimitHeaders(windowMs: number): (res: Response, info: 
     const { remaining, resetTime } = info;
     const leftMs = resetTime ? resetTime.getTime() - Date.now() : windowMs;
     const seconds = Math.max(0, Math.ceil(leftMs / 1000));
-    const policy = policyOf(info);
-    writeHeader(res, 'RateLimit', `${policy.slice(0, policy.indexOf(';'))}; r=${remaining}; t=${seconds}`);
-    writeHeader(res, 'RateLimit-Policy', policy);
+    const { name, text } = policyOf(info);
+    writeHeader(res, 'RateLimit', `${name}; r=${remaining}; t=${seconds}`);
+    writeHeader(res, 'RateLimit-Policy', text);
     return seconds;
   };
 }

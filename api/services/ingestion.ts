@@ -1,5 +1,6 @@
 import { type Activity, type ActivityEvent } from '@event-tracker/shared/event';
 import { createId, createIds, type JsonList } from '@event-tracker/shared/id';
+import { type Sent } from '@event-tracker/shared/message';
 import { type Queue } from '@event-tracker/shared/queue/queue';
 
 /** What the API knows of the request that brought some events. */
@@ -16,13 +17,13 @@ export interface Accepted {
 }
 
 export interface Ingestion {
-  /** `asSent` are the same activities, without ids of their own, as the JSON that came: an array, or the only one. */
-  accept(activities: readonly Activity[], facts: RequestFacts, asSent?: Buffer): Accepted;
+  /** `sent` are the same activities, without ids of their own, as the JSON that came. */
+  accept(activities: readonly Activity[], facts: RequestFacts, sent?: Sent): Accepted;
 }
 
 export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
   return {
-    accept(activities, facts, asSent) {
+    accept(activities, facts, sent) {
       // Written out, because spreading costs more than checking the event.
       const { source, receivedAt, requestId, ip, userAgent } = facts;
       const ids = idsOf(activities);
@@ -38,7 +39,10 @@ export function createIngestion(queue: Pick<Queue, 'publish'>): Ingestion {
         ip,
         userAgent,
       }));
-      return { ids, queued: queue.publish(events, asSent && { bytes: asSent, eventIds: ids.json }) };
+      return {
+        ids,
+        queued: queue.publish(events, sent && { bytes: sent.bytes, text: sent.text, eventIds: ids.json }),
+      };
     },
   };
 }

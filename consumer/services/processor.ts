@@ -2,7 +2,7 @@ import { StoreUnavailable, type FieldError } from '@event-tracker/shared/errors'
 import { parseEvent } from '@event-tracker/shared/event';
 import { type MessageContent, readMessage } from '@event-tracker/shared/message';
 import { type Message, type MessageHandler, type Verdict } from '@event-tracker/shared/queue/queue';
-import { type DeadLetter, type SaveOutcome, type Store } from '../store/store.ts';
+import { type DeadLetter, type Delivery, type SaveOutcome, type Store } from '../store/store.ts';
 import { type Backoff } from './backoff.ts';
 import { type Batcher } from './batcher.ts';
 import { type Cause, createDeadLetter } from './dead-letter.ts';
@@ -43,10 +43,11 @@ export function createProcessor(
       return unread({ reason: 'invalid-event', error });
     }
     const { attempts, redelivered } = message;
-    const deliveries = events
-      .map((event) => parseEvent(event, isPlain))
-      .filter((parsed) => parsed.ok)
-      .map(({ value: event }) => ({ event, attempts, redelivered }));
+    const deliveries: Delivery[] = [];
+    for (const event of events) {
+      const parsed = parseEvent(event, isPlain);
+      if (parsed.ok) deliveries.push({ event: parsed.value, attempts, redelivered });
+    }
     const isWholeGood = deliveries.length === events.length;
     return batcher
       .add(deliveries, message.body.length / events.length)

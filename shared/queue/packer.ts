@@ -81,8 +81,8 @@ export class Packer {
     const { messageEventsMax, keyOf } = this.#options;
     const [first] = events;
     if (asSent && first && events.length === 1) {
-      const text = packEvent(asSent, first);
-      return [{ key: keyOf?.(first) ?? '', text, events: 1, bytes: Buffer.byteLength(text) + 1 }];
+      const { text, bytes } = packEvent(asSent, first);
+      return [{ key: keyOf?.(first) ?? '', text, events: 1, bytes: bytes + 1 }];
     }
     if (asSent && first && !keyOf && events.length <= messageEventsMax) {
       const body = packBatch(asSent, first);
@@ -133,7 +133,9 @@ export class Packer {
       pack.send = () => {
         if (this.#open.get(key) !== pack) return;
         this.#open.delete(key);
-        const text = pack.texts.join();
+        // Emptied: with the texts in packs that wait for their confirm, 330 KB came into V8's old generation at each
+        // collection of 13 MB, and without them 31 KB (single events from 64 connections).
+        const text = pack.texts.splice(0).join();
         const body = Buffer.from(pack.events === 1 ? text : `[${text}]`);
         this.#send(body, () => this.#settle(pack), key).then(resolve, reject);
       };

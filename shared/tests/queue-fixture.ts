@@ -39,8 +39,10 @@ export function asSent(events: readonly ActivityEvent[]): AsSent {
   const said = events.map(({ userId, eventType, timestamp, payload }) => {
     return { timestamp, userId, eventType, payload };
   });
+  const text = JSON.stringify(said.length === 1 ? said[0] : said, null, 1);
   return {
-    bytes: Buffer.from(JSON.stringify(said.length === 1 ? said[0] : said, null, 1)),
+    bytes: Buffer.from(text),
+    text,
     eventIds: JSON.stringify(events.map(({ eventId }) => eventId)),
   };
 }
