@@ -16,6 +16,7 @@ export interface Sent {
   text: string;
 }
 
+/** What was sent, and what it was given. */
 export interface AsSent extends Sent {
   /** The ids that they were given, as a JSON array. */
   eventIds: string;

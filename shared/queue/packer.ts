@@ -134,7 +134,7 @@ export class Packer {
         if (this.#open.get(key) !== pack) return;
         this.#open.delete(key);
         // Emptied: with the texts in packs that wait for their confirm, 330 KB came into V8's old generation at each
-        // collection of 13 MB, and without them 31 KB (single events from 64 connections).
+        // collection of 13 MB, and without them 31 KB (single events from 64 connections; docs/where-the-time-goes.md).
         const text = pack.texts.splice(0).join();
         const body = Buffer.from(pack.events === 1 ? text : `[${text}]`);
         this.#send(body, () => this.#settle(pack), key).then(resolve, reject);
