@@ -44,14 +44,17 @@ interface Pack {
 
 /**
  * Packs the events of all requests that arrive in one turn of the event loop into one message, since what a message costs
- * a broker hardly depends on what is in it (docs/performance.md). Nothing waits for a timer. Each request has
- * its own promise, which is that of the messages that carry its events.
+ * a broker hardly depends on what is in it (docs/performance.md). Nothing waits for a timer, and requests that come at
+ * once, as those do that were counted by one command, do not wait for the end of the turn. Each request has its own
+ * promise, which is that of the messages that carry its events.
  */
 export class Packer {
   readonly #options: PackerOptions;
   readonly #send: SendMessage;
   /** One for each key of this turn. */
   readonly #open = new Map<string, Pack>();
+  /** Requests since the first of those that wait for the end of this turn. */
+  #waiting = 0;
   #requests = 0;
   #bytes = 0;
 
@@ -72,6 +75,7 @@ export class Packer {
     const last = packs.at(-1);
     if (!last) return Promise.resolve();
     last.requests += 1;
+    this.#waiting += 1;
     this.#requests += 1;
     return packs.length === 1 ? last.sent : Promise.all(packs.map(({ sent }) => sent)).then(() => undefined);
   }
@@ -131,7 +135,6 @@ export class Packer {
     const pack = { texts: [] as string[], events: 0, bytes: 0, requests: 0 } as Pack;
     pack.sent = new Promise((resolve, reject) => {
       pack.send = () => {
-        if (this.#open.get(key) !== pack) return;
         this.#open.delete(key);
         // Emptied: with the texts in packs that wait for their confirm, 330 KB came into V8's old generation at each
         // collection of 13 MB, and without them 31 KB (single events from 64 connections; docs/where-the-time-goes.md).
@@ -140,9 +143,21 @@ export class Packer {
         this.#send(body, () => this.#settle(pack), key).then(resolve, reject);
       };
     });
+    if (this.#open.size === 0) this.#flushSoon();
     this.#open.set(key, pack);
-    setImmediate(pack.send);
     return pack;
+  }
+
+  /**
+   * One request alone waits for others of its turn. Several have waited for the same answer of Redis: no more come with
+   * them, and the broker has them while the rest of the turn is worked off.
+   */
+  #flushSoon(): void {
+    this.#waiting = 0;
+    process.nextTick(() => {
+      if (this.#waiting > 1) this.flush();
+    });
+    setImmediate(() => this.flush());
   }
 
   #settle({ requests, bytes }: Pick<Pack, 'requests' | 'bytes'>): void {

@@ -22,7 +22,7 @@ import {
   withHeartbeat,
 } from './rabbitmq-connection.ts';
 import { RabbitmqConsumer, REPUBLISHED } from './rabbitmq-consumer.ts';
-import { writeTogether } from './rabbitmq-writes.ts';
+import { writeInTurn } from './rabbitmq-writes.ts';
 import { RecentMessages } from './recent.ts';
 import { within } from './within.ts';
 
@@ -118,7 +118,7 @@ class RabbitmqQueue implements Queue {
 
   /** Runs on each new connection, before amqplib itself listens to it. */
   async #setUp(model: ChannelModel): Promise<void> {
-    writeTogether(model);
+    writeInTurn(model);
     let isClosed = false;
     model.on('error', () => undefined);
     const closed = new Promise<void>((resolve) => {
