@@ -3,6 +3,8 @@ import { type ActivityHourDocument, activityHourSchema, DIRTY_INDEX } from '../m
 import { type MongodbConnection } from './mongodb-connection.ts';
 import { CLAIM_MS, type HourCounts, type HourStore, MARK_MS, RECOUNT_MS } from './store.ts';
 
+/** One command marks so many hours: each has the time of a call for itself, and ten thousand take a slow machine longer. */
+const MARKED_AT_ONCE_MAX = 1000;
 /** Counts that a crash of the database takes leave the hour as dirty as it was. */
 const UNJOURNALED = { writeConcern: { w: 1 } } as const;
 
@@ -20,11 +22,14 @@ export function createMongodbHours(
 
   const calls: Omit<HourStore, 'scan'> = {
     async markHours(hours, forMs = MARK_MS) {
-      if (hours.length === 0) return;
       const dirtyUntil = { $max: ['$dirtyUntil', fromNow(forMs)] };
       const update = [{ $set: { isDirty: true, dirtyUntil, dueAt: { $ifNull: ['$dueAt', '$$NOW'] } } }];
-      const updates = hours.map((hour) => ({ updateOne: { filter: { _id: hour }, update, upsert: true } }));
-      await call((durable) => collection.bulkWrite(updates, { ordered: false, ...durable }));
+      for (let first = 0; first < hours.length; first += MARKED_AT_ONCE_MAX) {
+        const updates = hours
+          .slice(first, first + MARKED_AT_ONCE_MAX)
+          .map((hour) => ({ updateOne: { filter: { _id: hour }, update, upsert: true } }));
+        await call((durable) => collection.bulkWrite(updates, { ordered: false, ...durable }));
+      }
     },
 
     claimHour: () =>
