@@ -27,7 +27,7 @@ function connection() {
   const channel = new PassThrough({ objectMode: true });
   muxer.pipeFrom(channel);
   const send = (...frames: string[]) => frames.forEach((frame) => channel.write(Buffer.from(frame)));
-  return { send, calls };
+  return { send, channel, calls };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -42,6 +42,14 @@ test('what is sent goes out at once, in its order, and before the turn of the ev
   send('ack');
   await turn();
   expect(calls).toEqual(['method+header+body', 'ack']);
+});
+
+test('what is sent right before the channel ends goes out too', async () => {
+  const { send, channel, calls } = connection();
+  send('close', 'ok');
+  channel.end();
+  await turn();
+  expect(calls).toEqual(['close+ok']);
 });
 
 test('a connection whose parts have other names is left as it is', () => {
