@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   ConfigResourceTypes,
   Kafka,
@@ -21,6 +22,10 @@ const CONNECT_TIMEOUT_MS = 3_000;
 export const REQUEST_TIMEOUT_MS = 10_000;
 /** kafkajs nests its attempts, each level with these: a leader that changes is followed, a broker that is gone told of. */
 export const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 };
+
+/** The leaders of a new topic are waited for so long; what has none after that is left to the attempts at each use. */
+const LEADERS_TRIES = 20;
+const LEADERS_PAUSE_MS = 100;
 
 /** Of a topic that is created here: more than the largest event that BODY_BYTES_MAX can let in. */
 const TOPIC_MESSAGE_BYTES_MAX = 9 * 1024 * 1024;
@@ -61,6 +66,7 @@ export async function openSession(kafka: Kafka, topic: string, url: KafkaUrl): P
   try {
     await admin.connect();
     await prepareTopic(admin, topic, url);
+    await waitForLeaders(admin, topic);
     await producer.connect();
   } catch (error) {
     void closeSession({ admin, producer });
@@ -82,7 +88,8 @@ async function prepareTopic(
   const topics = await admin.listTopics();
   if (!topics.includes(name)) {
     await admin.createTopics({
-      waitForLeaders: true,
+      // It asks for them once, and fails where the topic is not known yet; see `waitForLeaders`.
+      waitForLeaders: false,
       topics: [
         {
           topic: name,
@@ -110,6 +117,23 @@ async function prepareTopic(
     throw new ConfigurationError(
       `QUEUE_NAME: topic ${name} has cleanup.policy=${policy} and would lose all but the last message of a user; set it to delete, or name another topic`,
     );
+  }
+}
+
+/**
+ * A broker is named as the leader of a partition before it leads. Of what is sent meanwhile a part may be taken, and
+ * all of it is sent again.
+ */
+async function waitForLeaders(admin: Admin, topic: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await admin.fetchTopicOffsets(topic);
+      return;
+    } catch (error) {
+      if (!(error as { retriable?: boolean }).retriable) throw error;
+      if (tries === LEADERS_TRIES) return;
+      await delay(LEADERS_PAUSE_MS);
+    }
   }
 }
 
