@@ -75,7 +75,14 @@ describeWith('kafka', 'kafka queue beside other programs', () => {
     return offsets.map(({ offset }) => Number(offset));
   }
 
-  /** The controller answers before the broker knows, which goes on taking messages for the topic meanwhile. */
+  /** The controller answers before the broker knows. */
+  async function createTopic(config: Record<string, string>): Promise<void> {
+    const configEntries = Object.entries(config).map(([key, value]) => ({ name: key, value }));
+    await admin.createTopics({ topics: [{ topic: name, configEntries }], waitForLeaders: false });
+    await until(async () => (await admin.listTopics()).includes(name));
+  }
+
+  /** The same, and the broker goes on taking messages for the topic meanwhile. */
   async function deleteTopic(): Promise<void> {
     await admin.deleteTopics({ topics: [name] });
     await until(async () => !(await admin.listTopics()).includes(name));
@@ -102,8 +109,7 @@ describeWith('kafka', 'kafka queue beside other programs', () => {
   });
 
   test('refuses a topic that keeps the last message of a key alone', async () => {
-    const configEntries = [{ name: 'cleanup.policy', value: 'compact,delete' }];
-    await admin.createTopics({ topics: [{ topic: name, configEntries }] });
+    await createTopic({ 'cleanup.policy': 'compact,delete' });
     const opening = open();
     await expect(opening).rejects.toThrow(ConfigurationError);
     await expect(opening).rejects.toThrow(`QUEUE_NAME: topic ${name} has cleanup.policy=compact,delete`);
@@ -293,8 +299,7 @@ describeWith('kafka', 'kafka queue beside other programs', () => {
   });
 
   test('a message that the topic is too small for is refused, and takes nobody with it', async () => {
-    const configEntries = [{ name: 'max.message.bytes', value: '10000' }];
-    await admin.createTopics({ topics: [{ topic: name, configEntries }] });
+    await createTopic({ 'max.message.bytes': '10000' });
     const queue = await open();
     const large = queue.publish([makeEvent('large', { text: 'x'.repeat(900_000) })]);
     const small = queue.publish([makeEvent('small')]);

@@ -77,7 +77,7 @@ describeWith('kafka', 'Kafka', () => {
       return admin;
     };
     const first = await createAdmin();
-    await first.createTopics({ topics: [{ topic: 'kept' }] });
+    await first.createTopics({ topics: [{ topic: 'kept' }], waitForLeaders: false });
     await first.disconnect();
 
     await kafka.kill();
