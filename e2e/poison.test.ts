@@ -123,6 +123,9 @@ async function expectEnd(system: System, expected: Expected): Promise<void> {
   await store.remove();
 }
 
+/** On a busy machine a worker takes half a minute for the largest of the poisons, and has no news meanwhile. */
+const QUIET_MS = 90_000;
+
 /** Waits until nothing more comes: with as many documents as are expected, or when there is no news. */
 async function settled(store: OpenStore, expected: Expected): Promise<void> {
   const wanted = expected.good.size + expected.stored.size + expected.letters.size;
@@ -130,7 +133,7 @@ async function settled(store: OpenStore, expected: Expected): Promise<void> {
   await until(async () => {
     const count = (await store.countActivities()) + (await store.countDeadLetters());
     if (count !== seen) [seen, quietSince] = [count, Date.now()];
-    return count >= wanted || Date.now() - quietSince > 30_000;
+    return count >= wanted || Date.now() - quietSince > QUIET_MS;
   });
 }
 
