@@ -13,5 +13,6 @@ module.exports = {
   globalSetup: '<rootDir>/tools/services/jest-setup.ts',
   globalTeardown: '<rootDir>/tools/services/jest-teardown.ts',
   maxWorkers: 2,
-  testTimeout: 30_000,
+  // Bounds what hangs, on machines with much else to do as well.
+  testTimeout: 60_000,
 };

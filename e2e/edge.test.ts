@@ -9,7 +9,7 @@ import { parserCases } from './parser-cases.ts';
 import { type Program, ready, runProgram } from '../tools/programs.ts';
 import { exchange, openRaw, statusesOf } from './raw-http.ts';
 import { quantile, watchMemory } from './resources.ts';
-import { endAll, errorLines, NO_LIMIT, ours } from './support.ts';
+import { endAll, errorLines, NO_LIMIT, ours, TIMEOUT_MS } from './support.ts';
 
 const PATH = '/api/v1/activities';
 const EVENT = '{"userId":"u","eventType":"t","timestamp":"2026-02-19T10:00:00Z"}';
@@ -17,6 +17,7 @@ const JSON_TYPE = { 'Content-Type': 'application/json' };
 const queues: string[] = [];
 
 afterAll(endAll);
+jest.setTimeout(TIMEOUT_MS);
 
 interface Api {
   program: Program;
@@ -75,11 +76,11 @@ describeWith('rabbitmq', 'the edge', () => {
 
   beforeAll(async () => {
     api = await startApi();
-  }, 90_000);
+  });
   afterAll(async () => {
     expect(await api.program.stop()).toBe(0);
     await onQueue((channel) => Promise.all(queues.splice(0).map((queue) => channel.deleteQueue(queue))));
-  }, 60_000);
+  });
 
   describe('slow clients', () => {
     test('hundreds are cut off within 15 s, while /health answers under 100 ms', async () => {
@@ -127,7 +128,7 @@ describeWith('rabbitmq', 'the edge', () => {
       expect(quantile(latencies, 0.95)).toBeLessThan(100);
       for (const { received } of slow) expect(received()).toMatch(/^(?:HTTP\/1\.1 408 [^]*)?$/);
       await expectWell(api);
-    }, 60_000);
+    });
   });
 
   describe('bombs', () => {
@@ -184,7 +185,7 @@ describeWith('rabbitmq', 'the edge', () => {
       expect(growth).toBeLessThan(20);
       await expectWell(api);
       expect(await api.program.stop()).toBe(0);
-    }, 90_000);
+    });
   });
 
   describe('headers and URLs', () => {
@@ -288,7 +289,7 @@ describeWith('rabbitmq', 'the edge', () => {
       await expectWell(api);
       expect(await depthOf(api.queue)).toBe(before + 51);
       expect(api.program.output()).not.toMatch(/"level":[56]0/);
-    }, 60_000);
+    });
 
     test('what follows on a connection that was smuggled into is never read', async () => {
       const before = await depthOf(api.queue);
@@ -375,7 +376,7 @@ describeWith('rabbitmq', 'the limit in the default configuration', () => {
     expect(await api.program.stop()).toBe(0);
     expect(errorLines(api.program)).toEqual([]);
     await onQueue((channel) => channel.deleteQueue(api.queue));
-  }, 90_000);
+  });
 });
 
 describeWith('rabbitmq', 'SIGTERM under keep-alive load', () => {
@@ -390,7 +391,7 @@ describeWith('rabbitmq', 'SIGTERM under keep-alive load', () => {
     );
     expect(durations).toHaveLength(10);
     expect(Math.max(...durations)).toBeLessThan(10_000);
-  }, 180_000);
+  });
 });
 
 /** Ends an API while clients send on connections that are kept alive; resolves to how long it took. */

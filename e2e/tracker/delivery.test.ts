@@ -208,7 +208,7 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
       if (next) expect(next.at - one.at).toBeGreaterThanOrEqual(one.retryAfter * 1000 - 2);
     }
     expect(await page.evaluate('dropped')).toEqual([]);
-  }, 60_000);
+  });
 
   test('503 with Retry-After is waited for, also by the next page', async () => {
     const here = await site();
@@ -281,7 +281,7 @@ describeWith(['mongodb', 'chromium'], 'the tracker in Chromium', () => {
     );
     await until(async () => (await page.evaluate('dropped.length')) === 1);
     expect(await page.evaluate('dropped[0].reason + dropped[0].events[0].eventType')).toBe('too-largelarge');
-  }, 60_000);
+  });
 
   test('a full queue drops what is newest, counts it and tells', async () => {
     const here = await site();

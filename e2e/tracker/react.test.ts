@@ -30,7 +30,7 @@ describe.each([18, 19] as const)('React %d', (react) => {
     beforeAll(async () => {
       folder = await temporaryFolder('tracker');
       [file, browser] = await Promise.all([buildPage('react', react, folder), openBrowser()]);
-    }, 60_000);
+    });
     afterAll(async () => {
       await browser?.close();
       await site?.close();

@@ -144,7 +144,7 @@ describeWith('mongodb', 'mongodb queue', () => {
     } finally {
       await server.stop();
     }
-  }, 60_000);
+  });
 
   test('a server that the driver has stopped looking for is found all the same', async () => {
     const connect = jest.spyOn(MongoClient.prototype, 'connect');
@@ -167,7 +167,7 @@ describeWith('mongodb', 'mongodb queue', () => {
       connect.mockRestore();
       await server.stop();
     }
-  }, 60_000);
+  });
 });
 
 describe('mongodb queue: what no second attempt can help', () => {
