@@ -1,5 +1,5 @@
 import { MongoMemoryServer } from 'mongodb-memory-server';
-import { isThere, uniqueName, until } from '../../tools/services/in-tests.ts';
+import { isThere, memoryServerOptions, uniqueName, until } from '../../tools/services/in-tests.ts';
 import { type ServiceName } from '../../tools/services/start-all.ts';
 import { HOUR_MS } from '../store/hour-counts.ts';
 import { createMemoryStore } from '../store/memory.ts';
@@ -35,7 +35,7 @@ const drivers = [
 ];
 
 beforeAll(async () => {
-  if (isThere('mongodb')) server = await MongoMemoryServer.create();
+  if (isThere('mongodb')) server = await MongoMemoryServer.create(memoryServerOptions);
 });
 afterAll(async () => {
   await server?.stop();

@@ -5,7 +5,7 @@ import mongoose from 'mongoose';
 import { startMongod } from '../../tools/mongod/start.ts';
 import { stopMonitors } from '../../tools/mongod/stop-monitors.ts';
 import { freePort } from '../../tools/services/free-port.ts';
-import { describeWith, until } from '../../tools/services/in-tests.ts';
+import { describeWith, memoryServerOptions, until } from '../../tools/services/in-tests.ts';
 import { openStore } from '../store/open.ts';
 import { durableWriteConcern } from '@event-tracker/shared/mongodb';
 import { activityConditions, deadLetterConditions } from '../store/mongodb-page.ts';
@@ -28,7 +28,7 @@ describeWith('mongodb', 'documents in MongoDB', () => {
   let store: Store;
 
   beforeAll(async () => {
-    server = await MongoMemoryServer.create();
+    server = await MongoMemoryServer.create(memoryServerOptions);
     client = new MongoClient(server.getUri());
     store = await openStore(server.getUri().replace(/\/$/, ''), options);
     await store.prepare();

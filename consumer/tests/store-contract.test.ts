@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MongoMemoryServer } from 'mongodb-memory-server';
-import { isThere, uniqueName } from '../../tools/services/in-tests.ts';
+import { isThere, memoryServerOptions, uniqueName } from '../../tools/services/in-tests.ts';
 import { type ServiceName } from '../../tools/services/start-all.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { openStore } from '../store/open.ts';
@@ -50,7 +50,7 @@ const drivers = [
 ];
 
 beforeAll(async () => {
-  if (isThere('mongodb')) server = await MongoMemoryServer.create();
+  if (isThere('mongodb')) server = await MongoMemoryServer.create(memoryServerOptions);
 });
 afterAll(async () => {
   await server?.stop();

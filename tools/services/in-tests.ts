@@ -43,6 +43,9 @@ export function serviceUrl(name: ServiceName): string {
   return url;
 }
 
+/** For MongoMemoryServer, whose own ten seconds are little on a machine on which much else starts. */
+export const memoryServerOptions = { instance: { launchTimeout: 45_000 } };
+
 /** A name for a queue or a database that no other test has. */
 export function uniqueName(prefix: string): string {
   return `${prefix}_${randomBytes(6).toString('hex')}`;

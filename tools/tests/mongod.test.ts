@@ -11,7 +11,7 @@ import { embeddedCommand, mongodScript } from '../mongod/find.ts';
 import { startMongod } from '../mongod/start.ts';
 import { serve, type Engine } from '../mongod/wire.ts';
 import { freePort } from '../services/free-port.ts';
-import { describeWith } from '../services/in-tests.ts';
+import { describeWith, memoryServerOptions } from '../services/in-tests.ts';
 import { temporaryFolder } from '../services/service.ts';
 
 const run = promisify(execFile);
@@ -33,7 +33,7 @@ async function failure(args: string[], env = process.env) {
 
 describeWith('mongodb', 'mongod command line', () => {
   test('mongodb-memory-server starts on it, and documents come back', async () => {
-    const server = await MongoMemoryServer.create();
+    const server = await MongoMemoryServer.create(memoryServerOptions);
     const client = await new MongoClient(server.getUri()).connect();
     const events = client.db('test').collection('events');
     await events.createIndex({ eventId: 1 }, { unique: true });
