@@ -123,7 +123,7 @@ async function expectEnd(system: System, expected: Expected): Promise<void> {
   await store.remove();
 }
 
-/** On a busy machine a worker takes half a minute for the largest of the poisons, and has no news meanwhile. */
+/** With other programs spinning, a worker was at the largest of the poisons for more than 30 s, without any news. */
 const QUIET_MS = 90_000;
 
 /** Waits until nothing more comes: with as many documents as are expected, or when there is no news. */

@@ -188,7 +188,6 @@ describe.each(drivers.filter(({ driver }) => driver === 'memory' || isThere(driv
       await store.markHours(hours);
       await store.markHours(hours.toReversed());
       expect(await store.listHours(at(0), new Date(at(0).getTime() + 10_000 * HOUR_MS))).toHaveLength(10_000);
-      // Twenty thousand upserts, each of which a busy machine may give a millisecond and more.
     });
 
     test('a scan finds each activity of an hour once, page by page, with its page', async () => {

@@ -23,7 +23,7 @@ export const REQUEST_TIMEOUT_MS = 10_000;
 /** kafkajs nests its attempts, each level with these: a leader that changes is followed, a broker that is gone told of. */
 export const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 };
 
-/** The leaders of a new topic are waited for so long; what has none after that is left to the attempts at each use. */
+/** A partition without a leader is waited for so often; after that it is left to the attempts at each use. */
 const LEADERS_TRIES = 20;
 const LEADERS_PAUSE_MS = 100;
 
