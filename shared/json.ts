@@ -16,6 +16,9 @@ for (const code of Buffer.from('.0123456789')) IS_DIGIT_OR_POINT[code] = 1;
 const NUMBER_BEGINS = /[-\d]/g;
 const IN_NUMBER = new Set('+-.0123456789eE');
 
+/** Printable ASCII without quotes and backslashes. */
+const STANDS_AS_IT_IS = /^[ !#-[\]-~]*$/;
+
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 export interface Json {
@@ -65,6 +68,11 @@ function hasLongRun(bytes: Uint8Array): boolean {
 /** The literal that a marked string stands for; undefined for every other string. */
 export function inexactNumber(text: string): string | undefined {
   return text.startsWith(MARK) ? text.slice(MARK.length) : undefined;
+}
+
+/** As JSON.stringify, which takes three times as long for a short text in which nothing has to be escaped. */
+export function quote(text: string | null): string {
+  return text !== null && STANDS_AS_IT_IS.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 /** The bytes of each item of a JSON array, as they are written; `parseJson` has taken the text before. */

@@ -1,5 +1,5 @@
 import { type ActivityEvent } from './event.ts';
-import { itemsOfArray, readJson } from './json.ts';
+import { itemsOfArray, quote, readJson } from './json.ts';
 
 /** What the events of one request have in common. */
 type Facts = Pick<ActivityEvent, 'source' | 'receivedAt' | 'requestId' | 'ip' | 'userAgent'>;
@@ -27,14 +27,10 @@ const BATCH = Buffer.from('{"batch":');
 const BRACKET = '['.charCodeAt(0);
 
 /** One event as its client sent it, a JSON object, with what the API adds behind that; and how many bytes these are. */
-export function packEvent({ bytes, text }: AsSent, event: ActivityEvent): { text: string; bytes: number } {
-  const { eventId, source, receivedAt, requestId, ip, userAgent } = event;
-  const facts = JSON.stringify({ eventId, source, receivedAt, requestId, ip, userAgent });
-  // A comma stands in place of two brackets.
-  return {
-    text: `${text.slice(0, -1)},${facts.slice(1)}`,
-    bytes: bytes.length + Buffer.byteLength(facts) - 1,
-  };
+export function packEvent({ bytes, text, eventIds }: AsSent, facts: Facts): { text: string; bytes: number } {
+  const added = `,"eventId":${eventIds.slice(1, -1)},${endOfFacts(facts)}`;
+  // The comma stands in place of the client's last bracket.
+  return { text: text.slice(0, -1) + added, bytes: bytes.length - 1 + Buffer.byteLength(added) };
 }
 
 /**
@@ -51,9 +47,13 @@ export function packBatch({ bytes, eventIds }: Omit<AsSent, 'text'>, facts: Fact
   return message;
 }
 
-function endOfBatch(eventIds: string, { source, receivedAt, requestId, ip, userAgent }: Facts): string {
-  const facts = JSON.stringify({ source, receivedAt, requestId, ip, userAgent });
-  return `,"eventIds":${eventIds},${facts.slice(1)}`;
+function endOfBatch(eventIds: string, facts: Facts): string {
+  return `,"eventIds":${eventIds},${endOfFacts(facts)}`;
+}
+
+/** The rest of a JSON object. */
+function endOfFacts({ source, receivedAt, requestId, ip, userAgent }: Facts): string {
+  return `"source":${quote(source)},"receivedAt":${quote(receivedAt)},"requestId":${quote(requestId)},"ip":${quote(ip)},"userAgent":${quote(userAgent)}}`;
 }
 
 export interface MessageContent {

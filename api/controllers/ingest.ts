@@ -39,8 +39,8 @@ export function ingestOne(ingestion: Ingestion, dialect: Dialect = activities): 
     const { ids, queued } = take(req);
     forgetBody(req);
     return queued.then(() => {
-      const { status, body } = accepted(ids.items[0]!);
-      sendAccepted(res, status, JSON.stringify(body));
+      const { status, body } = accepted(ids.json.slice(1, -1));
+      sendAccepted(res, status, body);
     });
   };
 }
@@ -105,8 +105,8 @@ function saysTheSame(input: unknown, { eventId, userId, timestamp, payload }: Ac
   return isUnaltered && eventId === undefined && Object.keys(said).length === 4;
 }
 
-function acceptedOne(eventId: string): { status: number; body: object } {
-  return { status: 202, body: { status: 'accepted', eventId } };
+function acceptedOne(eventId: string): { status: number; body: string } {
+  return { status: 202, body: `{"status":"accepted","eventId":${eventId}}` };
 }
 
 /** Beyond this `res.json` only does what an answer to a POST has no use for, in 2 % of the request's time in a profile. */

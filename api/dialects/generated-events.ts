@@ -37,7 +37,7 @@ export function generatedEvents(eventTypes: readonly string[]): Dialect {
       if (!parsed.ok) return parsed;
       return { ok: true, value: { ...parsed.value, timestamp: new Date().toISOString() } };
     },
-    accepted: (eventId) => ({ status: 201, body: { eventId } }),
+    accepted: (eventId) => ({ status: 201, body: `{"eventId":${eventId}}` }),
     refused,
   };
 }

@@ -39,7 +39,7 @@ counter(
 gauge('publishes_in_flight', 'Requests whose events wait for the broker’s confirmation.', () => publishing);
 export const confirmSeconds = histogram(
   'confirm_seconds',
-  'Time from the publish of the events of a request to the broker’s confirmation.',
+  'Time from the publish of events, of one request or of several that share a message, to the broker’s confirmation.',
 );
 gauge('rate_limiter_degraded', '1 while Redis is away and this process limits on its own, else 0.', () =>
   Number(checks.rateLimit === 'degraded'),
@@ -60,26 +60,51 @@ export function exposeMetrics(found: Record<string, CheckStatus>): Promise<strin
 /** Publishes whose confirmation is awaited. */
 export const publishesInFlight = () => publishing;
 
-/** Counts what goes through a queue to its far end, whoever publishes: new events and replayed ones alike. */
+/** Publishes that have one promise, because their events share a message. */
+interface Group {
+  sent: Promise<void>;
+  metered: Promise<void>;
+  publishes: number;
+  events: number;
+}
+
+/**
+ * Counts what goes through a queue to its far end, whoever publishes: new events and replayed ones alike. Publishes that
+ * share a promise are counted together: one by one it took a thirtieth of a single event's time.
+ */
 export function meterPublish(queue: Pick<Queue, 'publish'>): Pick<Queue, 'publish'> {
+  let latest: Group | undefined;
+
+  function begin(sent: Promise<void>): Group {
+    const begun = performance.now();
+    const end = () => {
+      publishing -= group.publishes;
+      if (latest === group) latest = undefined;
+    };
+    const metered = sent.then(
+      () => {
+        end();
+        apiCounts.accepted += group.events;
+        confirmSeconds.observe((performance.now() - begun) / 1000);
+      },
+      (error: unknown) => {
+        end();
+        apiCounts.unconfirmed += group.events;
+        throw error;
+      },
+    );
+    const group: Group = { sent, metered, publishes: 0, events: 0 };
+    return group;
+  }
+
   return {
     publish(events, asSent) {
-      const begun = performance.now();
-      const { length } = events;
+      const sent = queue.publish(events, asSent);
+      if (latest?.sent !== sent) latest = begin(sent);
+      latest.publishes += 1;
+      latest.events += events.length;
       publishing += 1;
-      // Not an async function, which would hold the events until their confirm.
-      return queue.publish(events, asSent).then(
-        () => {
-          publishing -= 1;
-          apiCounts.accepted += length;
-          confirmSeconds.observe((performance.now() - begun) / 1000);
-        },
-        (error: unknown) => {
-          publishing -= 1;
-          apiCounts.unconfirmed += length;
-          throw error;
-        },
-      );
+      return latest.metered;
     },
   };
 }

@@ -3,6 +3,8 @@ import { createMemoryStore } from '@event-tracker/consumer/store/memory';
 import { QueueUnavailable } from '@event-tracker/shared/errors';
 import { LATENCY_BUCKETS_S } from '@event-tracker/shared/metrics';
 import { type Counts, noCounts, type ProcessReport } from '@event-tracker/shared/process-report';
+import { makeEvent } from '@event-tracker/shared/tests/queue-fixture';
+import { meterPublish } from '../services/metrics.ts';
 import { type PipelineReport, summarize } from '../services/pipeline.ts';
 import { activity, BATCH, createTestApi, expectProblem, FakeQueue, getAsAdmin, post } from './support.ts';
 
@@ -165,6 +167,38 @@ describe('GET /metrics', () => {
     expect(after('event_tracker_publishes_in_flight')).toBe(0);
     expect(after('event_tracker_rate_limiter_degraded')).toBe(1);
     expect(after('nodejs_heap_size_used_bytes')).toBeGreaterThan(0);
+  });
+
+  it.each([
+    [undefined, { accepted: 5, unconfirmed: 0 }],
+    [new QueueUnavailable('away'), { accepted: 0, unconfirmed: 5 }],
+  ])('counts each of the publishes that share a message, which ends with %s', async (fault, counts) => {
+    const { app } = createTestApi();
+    const before = await metricsOf(app);
+    let confirm: () => void = () => undefined;
+    const confirmation = new Promise<void>((resolve) => (confirm = resolve));
+    const sent = confirmation.then(() => {
+      if (fault) throw fault;
+    });
+    const metered = meterPublish({ publish: () => sent });
+    const ends = Promise.allSettled(
+      [
+        [1, 2],
+        [3, 4, 5],
+      ].map((ids) => metered.publish(ids.map((id) => makeEvent(id)))),
+    );
+    expect((await metricsOf(app))('event_tracker_publishes_in_flight')).toBe(2);
+    confirm();
+    expect((await ends).map((end) => (end as PromiseRejectedResult).reason as unknown)).toEqual([
+      fault,
+      fault,
+    ]);
+    const after = await metricsOf(app);
+    const grownBy = (line: string) => after(line) - before(line);
+    expect(grownBy('event_tracker_accepted_events_total')).toBe(counts.accepted);
+    expect(grownBy('event_tracker_unconfirmed_events_total')).toBe(counts.unconfirmed);
+    expect(grownBy('event_tracker_confirm_seconds_count')).toBe(fault ? 0 : 1);
+    expect(after('event_tracker_publishes_in_flight')).toBe(0);
   });
 
   it('shows a queue that is away, and publishes that wait', async () => {

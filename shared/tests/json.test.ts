@@ -1,4 +1,5 @@
-import { inexactNumber, itemsOfArray, parseJson } from '../json.ts';
+import fc from 'fast-check';
+import { inexactNumber, itemsOfArray, parseJson, quote } from '../json.ts';
 
 const parse = (text: string) => parseJson(Buffer.from(text));
 
@@ -191,4 +192,16 @@ test('the items of an array are its own bytes', () => {
   expect(itemsOfArray(Buffer.from(text)).map(String)).toEqual(items);
   const deep = '['.repeat(1_000_000) + ']'.repeat(1_000_000);
   expect(itemsOfArray(Buffer.from(`[1,${deep}]`)).map(({ length }) => length)).toEqual([1, deep.length]);
+});
+
+test('a text is quoted as JSON.stringify does it', () => {
+  const units = fc.constantFrom('grapheme-ascii' as const, 'binary' as const);
+  fc.assert(
+    fc.property(fc.option(units.chain((unit) => fc.string({ unit }))), (text) => {
+      expect(quote(text)).toBe(JSON.stringify(text));
+    }),
+    { numRuns: 1000 },
+  );
+  const ascii = Array.from({ length: 160 }, (_, code) => String.fromCharCode(code));
+  expect(ascii.map(quote)).toEqual(ascii.map((text) => JSON.stringify(text)));
 });

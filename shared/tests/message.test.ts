@@ -123,7 +123,8 @@ test('an event is one flat object, read as what it was packed from', () => {
   fc.assert(
     fc.property(activityText, id, facts, (json, eventId, common) => {
       const [event] = eventsOf([[json, eventId]], common) as [ActivityEvent];
-      const packed = packEvent({ bytes: Buffer.from(json), text: json, eventIds: '' }, event);
+      const asSent = { bytes: Buffer.from(json), text: json, eventIds: JSON.stringify([eventId]) };
+      const packed = packEvent(asSent, event);
       const body = Buffer.from(packed.text);
       expect(packed.bytes).toBe(body.length);
       const read = readOne(body);
