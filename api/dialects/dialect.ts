@@ -16,7 +16,7 @@ export interface Dialect {
   parse: (input: unknown, body: unknown, isPlain: boolean) => Parsed<Activity>;
   /** When a batch was sent by the clock that its timestamps are from, where its body may tell it. */
   parseSentAt?: (body: unknown) => Parsed<string | undefined>;
-  /** The answer to one event that the queue holds, where it is not `202` with `status` and `eventId`; both texts are JSON. */
+  /** The answer to one event that the queue holds, where it is not `202` with `status` and `eventId`. `eventId` is JSON, as `body` is. */
   accepted?: (eventId: string) => { status: number; body: string };
   /** The body of an error, where it is not a problem document (RFC 9457). */
   refused?: (problem: Problem) => object;
